@@ -1,0 +1,38 @@
+"""dagrun: an idempotent DAG engine for tabular machine learning, with gRPC serving.
+
+Names are imported when they are first used, so that `import dagrun` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagrun.engine.context import Context
+    from dagrun.engine.errors import DagrunError
+    from dagrun.engine.sources import Files
+    from dagrun.engine.stage import Verdict, stage
+    from dagrun.server.client import Client
+
+__version__ = "0.1.0"
+__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "stage"]
+
+_HOMES = {
+    "Client": "dagrun.server.client",
+    "Context": "dagrun.engine.context",
+    "DagrunError": "dagrun.engine.errors",
+    "Files": "dagrun.engine.sources",
+    "Verdict": "dagrun.engine.stage",
+    "stage": "dagrun.engine.stage",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dagrun' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

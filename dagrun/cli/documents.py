@@ -1,0 +1,60 @@
+"""The JSON documents that commands print with `--json`; their fields only ever grow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.plan import Plan
+from dagrun.ui.terminal import show
+
+_STAGE_FIELDS = (
+    "name",
+    "element",
+    "status",
+    "key",
+    "seconds",
+    "rows",
+    "reason",
+    "saved",
+    "cutoff",
+    "attempts",
+    "error",
+    "verdict",
+)
+_PLAN_FIELDS = ("name", "action", "key", "reason", "effect", "seconds", "size")
+
+
+def show_document(document: Any) -> None:
+    """Write a JSON document to standard output."""
+    show(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """Return a run's result as `run --json` prints it."""
+    return {
+        "run_id": result.run_id,
+        "pipeline": result.pipeline,
+        "status": result.status,
+        "seconds": result.seconds,
+        "commit": result.commit,
+        "dirty": result.dirty,
+        "stages": [_stage(stage) for stage in result.stages],
+        "effects": [_stage(stage) for stage in result.effects],
+    }
+
+
+def _stage(result: StageResult) -> dict[str, Any]:
+    fields = {name: getattr(result, name) for name in _STAGE_FIELDS}
+    outputs = {
+        name: {"logical": output.logical, "rows": output.rows, "size": output.size}
+        for name, output in result.outputs.items()
+    }
+    return {**fields, "outputs": outputs}
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan as `plan --json` prints it."""
+    stages = [{name: getattr(stage, name) for name in _PLAN_FIELDS} for stage in plan.stages]
+    return {"stages": stages}

@@ -1,0 +1,35 @@
+"""The commands about what has happened: runs, and what they have made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dagrun.cli.lazy import NamingGroup, carry_out
+from dagrun.cli.options import json_option, pipeline_option
+
+
+@click.group(cls=NamingGroup, epilog="Example: dagrun runs list -n 5")
+def runs() -> None:
+    """The runs of the store."""
+
+
+@runs.command("list", epilog="Example: dagrun runs list -n 5")
+@pipeline_option
+@click.option(
+    "-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
+)
+@json_option
+def list_runs(**options: Any) -> int:
+    """List the runs, newest first."""
+    return carry_out("dagrun.cli.runs:list_runs", options)
+
+
+@click.command(epilog="Example: dagrun show last; dagrun show model")
+@click.argument("name", metavar="RUN|ARTIFACT|STAGE")
+@pipeline_option
+@json_option
+def show(**options: Any) -> int:
+    """Show a run (its id, the end of it, or `last`), an artifact, or what a stage made."""
+    return carry_out("dagrun.cli.show:show", options)

@@ -1,0 +1,68 @@
+"""The entry point, and the one edge where errors become messages and exit codes.
+
+Exit codes: 0 done; 1 a stage failed, or dagrun itself has a defect; 2 usage, definition or data
+given wrongly; 3 halted by a gate; 4 the store cannot be used; 5 a verification found a
+difference; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+import click
+
+import dagrun
+from dagrun.cli.lazy import LazyGroup
+from dagrun.engine.errors import DagrunError, StoreError
+from dagrun.ui.terminal import tell, tell_error
+
+DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
+
+_PIPELINE, _HISTORY, _MODEL = (
+    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "model")
+)
+COMMANDS = {
+    "init": f"{_PIPELINE}:init",
+    "run": f"{_PIPELINE}:run",
+    "plan": f"{_PIPELINE}:plan",
+    "why": f"{_PIPELINE}:why",
+    "graph": f"{_PIPELINE}:graph",
+    "runs": f"{_HISTORY}:runs",
+    "show": f"{_HISTORY}:show",
+    "registry": f"{_MODEL}:registry",
+    "serve": f"{_MODEL}:serve",
+    "predict": f"{_MODEL}:predict",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: dagrun init DIR",
+)
+@click.version_option(dagrun.__version__, message="dagrun %(version)s")
+def cli() -> None:
+    """Turn raw tables into a served model, doing only what is needed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line (default: this process's) and return its exit code."""
+    try:
+        return int(cli.main(arguments, prog_name="dagrun", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        tell_error(error.format_message())
+        if isinstance(error, click.UsageError) and error.ctx:
+            tell(f"       see: {error.ctx.command_path} --help")
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        tell_error("interrupted")
+        return INTERRUPTED
+    except DagrunError as error:
+        tell_error(str(error))
+        return STORE if isinstance(error, StoreError) else USAGE
+    except Exception:  # noqa: BLE001 - the last edge: nothing may escape without a word
+        tell(traceback.format_exc().rstrip())
+        tell_error("this is a defect of dagrun; please report it with the lines above")
+        return DEFECT

@@ -1,0 +1,110 @@
+"""The commands about models: what they are called and what they take.
+
+A model is named `NAME`, `NAME@ALIAS` or `NAME@VERSION` (plain `NAME` is its champion), or by the
+file of a bundle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dagrun.cli.lazy import NamingGroup, carry_out
+from dagrun.cli.options import json_option, pipeline_option
+
+_REASON = click.option("--reason", required=True, help="Why; kept in the alias's history.")
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+@click.command(epilog="Example: dagrun serve flights@champion --port 8500")
+@click.argument("names", metavar="NAME[@ALIAS]|FILE...", nargs=-1, required=True)
+@pipeline_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8500, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Threads that answer.",
+)
+def serve(**options: Any) -> int:
+    """Serve models over gRPC, each proved against its golden rows first."""
+    return carry_out("dagrun.cli.serve:serve", options)
+
+
+@click.command(epilog="Example: dagrun predict flights@champion today.parquet -o scored.parquet")
+@click.argument("name", metavar="NAME[@ALIAS]|FILE")
+@click.argument("rows", metavar="INPUT", type=_FILE)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="Where to write: .parquet or .csv.",
+)
+@click.option("--target", metavar="HOST:PORT", help="Let this server score; the bits are the same.")
+@click.option(
+    "--null",
+    "nulls",
+    multiple=True,
+    metavar="TEXT",
+    help="In CSV, text that stands for null, beside the empty field.",
+)
+@pipeline_option
+def predict(**options: Any) -> int:
+    """Score INPUT, a Parquet or CSV file: its columns, then probability, margin and label."""
+    return carry_out("dagrun.cli.predict:predict", options)
+
+
+@click.group(cls=NamingGroup, epilog="Example: dagrun registry rollback flights champion")
+def registry() -> None:
+    """The models in the store: their versions, and the aliases that point to them."""
+
+
+@registry.command("list", epilog="Example: dagrun registry list")
+@pipeline_option
+@json_option
+def list_models(**options: Any) -> int:
+    """List the models with their newest version and aliases."""
+    return carry_out("dagrun.cli.registry:list_models", options)
+
+
+@registry.command("show", epilog="Example: dagrun registry show flights")
+@click.argument("name")
+@pipeline_option
+@json_option
+def show_model(**options: Any) -> int:
+    """List the versions of model NAME, newest first."""
+    return carry_out("dagrun.cli.registry:show_model", options)
+
+
+@registry.command(epilog="Example: dagrun registry promote flights@4 champion --reason 'better AUC'")
+@click.argument("version", metavar="NAME@VERSION")
+@click.argument("alias")
+@_REASON
+@pipeline_option
+def promote(**options: Any) -> int:
+    """Point ALIAS to a version (or to where another alias points)."""
+    return carry_out("dagrun.cli.registry:promote", options)
+
+
+@registry.command(epilog="Example: dagrun registry rollback flights champion --reason 'late drift'")
+@click.argument("name")
+@click.argument("alias")
+@_REASON
+@pipeline_option
+def rollback(**options: Any) -> int:
+    """Point ALIAS back to the version it had before."""
+    return carry_out("dagrun.cli.registry:rollback", options)
+
+
+@registry.command(epilog="Example: dagrun registry history flights champion")
+@click.argument("name")
+@click.argument("alias")
+@pipeline_option
+@json_option
+def history(**options: Any) -> int:
+    """List every move of ALIAS, newest first: when, who and why."""
+    return carry_out("dagrun.cli.registry:history", options)

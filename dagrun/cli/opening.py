@@ -1,0 +1,36 @@
+"""What commands start from: a workspace with its pipeline, or the store alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dagrun.engine.errors import DefinitionError
+from dagrun.engine.project import PipelineMissing, find_project, find_root
+from dagrun.engine.store.store import Store
+
+
+class NoStore(DefinitionError):
+    """The project has no store yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        super().__init__(
+            f"there is no store in {root}: nothing has run there. Make one with: dagrun run, "
+            "or name a pipeline of another project with: -f PIPELINE"
+        )
+
+
+def open_store(pipeline: str | None) -> Store:
+    """Open the store of the project that `pipeline` (default: the current folder) is in.
+
+    The pipeline is not loaded. Raises `NoStore`, `PipelineMissing` or `StoreError`.
+    """
+    try:
+        root = find_project(pipeline, Path.cwd()).root
+    except PipelineMissing:
+        if pipeline is not None:
+            raise
+        root = find_root(Path.cwd())
+    if not (root / ".dagrun").is_dir():
+        raise NoStore(root)
+    return Store.open(root)

@@ -1,0 +1,58 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Declared = TypeVar("Declared", bound=Callable[..., Any])
+
+
+def _read_settings(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    settings = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or "." not in name:
+            raise click.BadParameter(f"{value!r} is not of the form stage.param=value", ctx, param)
+        settings[name] = text
+    return settings
+
+
+def selection(command: Declared) -> Declared:
+    """Add what `run` and `plan` select: targets, params, seed and forced stages."""
+    for option in (
+        click.option("--force", multiple=True, metavar="STAGE", help="Run it even if it would hit."),
+        click.option("--seed", default=0, show_default=True, help="Seed of stages with a Context."),
+        click.option(
+            "-p",
+            "--param",
+            "params",
+            multiple=True,
+            metavar="STAGE.PARAM=V",
+            callback=_read_settings,
+            help="Set a param in place of its default.",
+        ),
+        click.option(
+            "-t",
+            "--target",
+            "targets",
+            multiple=True,
+            metavar="STAGE",
+            help="Only this stage or artifact and what it needs.",
+        ),
+        click.argument("pipeline", required=False),
+    ):
+        command = option(command)
+    return command
+
+
+pipeline_option = click.option(
+    "-f", "pipeline", metavar="PIPELINE", help="The pipeline's file or folder."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+)

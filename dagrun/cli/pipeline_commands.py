@@ -1,0 +1,65 @@
+"""The commands about a pipeline: what they are called and what they take.
+
+PIPELINE is a file or a folder; without it, `[tool.dagrun] pipeline` in pyproject.toml or
+`pipeline.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dagrun.cli.lazy import carry_out
+from dagrun.cli.options import json_option, pipeline_option, selection
+
+
+@click.command(epilog="Example: dagrun init flights && cd flights && dagrun run")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+def init(**options: Any) -> int:
+    """Write a small pipeline that works into DIR."""
+    return carry_out("dagrun.cli.init:init", options)
+
+
+@click.command(epilog="Example: dagrun run -t model -p model.max_depth=8")
+@selection
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Stages at a time. [default: CPUs]")
+@click.option(
+    "--executor",
+    default="threads",
+    show_default=True,
+    metavar="NAME",
+    help="inline, threads or processes.",
+)
+@click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
+@json_option
+def run(**options: Any) -> int:
+    """Run PIPELINE: whatever its store does not hold yet."""
+    return carry_out("dagrun.cli.run:run", options)
+
+
+@click.command(epilog="Example: dagrun plan -t model -p model.max_depth=8")
+@selection
+@json_option
+def plan(**options: Any) -> int:
+    """Tell what `run` would do to PIPELINE, changing nothing."""
+    return carry_out("dagrun.cli.plan:plan", options)
+
+
+@click.command(epilog="Example: dagrun why model")
+@click.argument("stage")
+@pipeline_option
+@json_option
+def why(**options: Any) -> int:
+    """Tell why STAGE would run: the very line, value or column."""
+    return carry_out("dagrun.cli.why:why", options)
+
+
+@click.command(epilog="Example: dagrun graph -o pipeline.mmd")
+@pipeline_option
+@click.option(
+    "-o", "output", type=click.Path(dir_okay=False), help="Write to a .mmd or .txt file instead."
+)
+def graph(**options: Any) -> int:
+    """Draw the pipeline's stages and what feeds what."""
+    return carry_out("dagrun.cli.graph:graph", options)

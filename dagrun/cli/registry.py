@@ -1,0 +1,124 @@
+"""`dagrun registry`: what models there are, where aliases point, and moving them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from dagrun.cli.documents import show_document
+from dagrun.cli.models import open_registry
+from dagrun.engine.errors import DefinitionError
+from dagrun.stages.bundle import Registry
+from dagrun.ui.columns import aligned
+from dagrun.ui.quantities import ago, short, short_run
+from dagrun.ui.terminal import show
+
+
+def list_models(*, pipeline: str | None, as_json: bool) -> int:
+    """List every model of the registry."""
+    registry = open_registry(pipeline)
+    models = [
+        {
+            "name": name,
+            "versions": len(registry.versions(name)),
+            "newest": asdict(registry.versions(name)[-1]),
+            "aliases": registry.aliases(name),
+        }
+        for name in registry.models()
+    ]
+    if as_json:
+        show_document({"models": models})
+    elif not models:
+        show("no model is registered; an effect of a pipeline does that: register(name, bundle)")
+    else:
+        _show_rows(
+            [
+                [
+                    model["name"],
+                    f"newest @{model['newest']['version']}",
+                    ago(model["newest"]["at"]),
+                    ", ".join(f"{alias} -> @{to}" for alias, to in model["aliases"].items()),
+                ]
+                for model in models
+            ]
+        )
+    return 0
+
+
+def show_model(*, name: str, pipeline: str | None, as_json: bool) -> int:
+    """List the versions of a model. Raises `NotRegistered`."""
+    registry = open_registry(pipeline)
+    versions = registry.versions(name)[::-1]
+    aliases = registry.aliases(name)
+    if as_json:
+        show_document({"aliases": aliases, "versions": [asdict(version) for version in versions]})
+        return 0
+    _show_rows(
+        [
+            [
+                str(version),
+                f"bundle {short(version.bundle)}",
+                f"run {short_run(version.run_id)}" if version.run_id else "",
+                f"{ago(version.at)} by {version.by}",
+                ", ".join(alias for alias, to in aliases.items() if to == version.version),
+                version.reason,
+            ]
+            for version in versions
+        ]
+    )
+    return 0
+
+
+def promote(*, version: str, alias: str, reason: str, pipeline: str | None) -> int:
+    """Point an alias to a version. Raises `NotRegistered` or `NameInvalid`."""
+    if "@" not in version:
+        raise DefinitionError(f"say which version of {version!r}: {version}@VERSION")
+    registry = open_registry(pipeline)
+    wanted = registry.resolve(version)
+    before = _pointed_to(registry, wanted.name, alias)
+    registry.set_alias(wanted.name, alias, wanted.version, reason=reason)
+    _show_move(wanted.name, alias, before, wanted.version)
+    return 0
+
+
+def rollback(*, name: str, alias: str, reason: str, pipeline: str | None) -> int:
+    """Point an alias back. Raises `NotRegistered` or `NothingToRollBack`."""
+    registry = open_registry(pipeline)
+    before = _pointed_to(registry, name, alias)
+    move = registry.rollback(name, alias, reason=reason)
+    _show_move(name, alias, before, move.version)
+    return 0
+
+
+def _pointed_to(registry: Registry, name: str, alias: str) -> int | None:
+    return registry.aliases(name).get(alias)
+
+
+def _show_move(name: str, alias: str, before: int | None, now: int) -> None:
+    was = f" (was @{before})" if before not in (None, now) else ""
+    already = " already" if before == now else ""
+    show(f"{name}@{alias}{already} -> {name}@{now}{was}")
+
+
+def history(*, name: str, alias: str, pipeline: str | None, as_json: bool) -> int:
+    """List the moves of an alias. Raises `NotRegistered`."""
+    moves = open_registry(pipeline).history(name, alias)[::-1]
+    if as_json:
+        show_document({"moves": [asdict(move) for move in moves]})
+        return 0
+    _show_rows(
+        [
+            [
+                f"-> @{move.version}",
+                "rollback" if move.rollback else "",
+                f"{ago(move.at)} by {move.by}",
+                move.reason,
+            ]
+            for move in moves
+        ]
+    )
+    return 0
+
+
+def _show_rows(rows: list[list[str]]) -> None:
+    for line in aligned(rows):
+        show(line)

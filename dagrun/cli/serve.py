@@ -1,0 +1,24 @@
+"""`dagrun serve`: a gRPC server for models of the registry or for files."""
+
+from __future__ import annotations
+
+from dagrun.cli.models import DIFFERENT, find_source, open_registry
+from dagrun.server import serving
+from dagrun.server.serving import ServerSettings
+from dagrun.stages.bundle import GoldenMismatch
+from dagrun.ui.terminal import tell, tell_error
+
+
+def serve(
+    *, names: tuple[str, ...], pipeline: str | None, host: str, port: int, threads: int
+) -> int:
+    """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
+    sources = [find_source(name) for name in names]
+    registry = open_registry(pipeline) if any(isinstance(name, str) for name in sources) else None
+    settings = ServerSettings(host=host, port=port, threads=threads)
+    try:
+        serving.serve(sources, settings, registry=registry, report=tell)
+    except GoldenMismatch as error:
+        tell_error(str(error))
+        return DIFFERENT
+    return 0

@@ -1,0 +1,1 @@
+"""What people see: progress, plans, graphs and errors on a terminal."""

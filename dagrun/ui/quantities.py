@@ -1,0 +1,62 @@
+"""Numbers as people read them: seconds, bytes, rows, times. Pure text, no colour."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+
+def seconds(value: float) -> str:
+    """Return `0.41 s`, `12.3 s`, `3 min 05 s` or `2 h 07 min`."""
+    if value < 9.995:
+        return f"{value:.2f} s"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(value: float) -> str:
+    """Return a duration without precision it does not have: `0.4 s`, `38 s`, `3 min`."""
+    if value < 9.95:
+        return f"{value:.1f} s"
+    if value < 90:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 90 else f"{value / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """Return bytes in decimal units: `812 B`, `3.1 kB`, `24.1 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.95 or unit == "TB":
+            break
+        value /= 1000
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 row`, `336,776 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def ago(moment: str, now: dt.datetime | None = None) -> str:
+    """Return how long ago an ISO 8601 moment was: `2 minutes ago`."""
+    then = dt.datetime.fromisoformat(moment)
+    passed = ((now or dt.datetime.now(dt.UTC)) - then).total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if passed >= length:
+            return f"{counted(int(passed // length), unit)} ago"
+    return "just now"
+
+
+def short(digest: str | None) -> str:
+    """Return the first digits of a key or digest, enough for a person to compare."""
+    return (digest or "")[:12]
+
+
+def short_run(run_id: str) -> str:
+    """Return the part of a run's id that people type: `7f3a` of `20261121-115700-7f3a`."""
+    return run_id.rpartition("-")[2]

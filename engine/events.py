@@ -1,0 +1,130 @@
+"""What a run tells while it goes and when it ends: plain data, for terminals, logs and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StageStatus = Literal["hit", "ran", "failed", "skipped", "halted", "pruned"]
+RunStatus = Literal["done", "failed", "halted", "interrupted"]
+EXIT_CODES: Mapping[RunStatus, int] = {"done": 0, "failed": 1, "halted": 3, "interrupted": 130}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One stored artifact: where its bytes are, what they mean, and how to read them.
+
+    Attributes:
+        codec: import name of the codec that wrote it.
+        blob: blob digest of the bytes, or None when the document is stored inline.
+        inline: the document's JSON form when `blob` is None.
+        logical: logical digest.
+        size: bytes.
+        rows: rows of a table, else None.
+        columns: `{column: [dtype, logical digest]}` of a table, else empty.
+        references: blob digests of further blobs that the artifact needs.
+    """
+
+    codec: str
+    blob: str | None = None
+    inline: Any = None
+    logical: str
+    size: int = 0
+    rows: int | None = None
+    columns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """The fate of one stage in a run.
+
+    Attributes:
+        element: index of a fan-out's element; None for a plain stage.
+        seconds: time spent in this run (0.0 for a hit).
+        saved: for a hit, seconds the stage took when it ran, else 0.0.
+        rows: total rows of its table outputs, None without tables.
+        reason: why it ran, or why it did not.
+        cutoff: the inputs' producer ran again but gave equal data, so this stage hit.
+        same: it ran again and gave the data it gave before.
+        error: the failure's message; `trace` its traceback, the user's frames first.
+    """
+
+    name: str
+    element: int | None = None
+    status: StageStatus
+    key: str | None = None
+    seconds: float = 0.0
+    saved: float = 0.0
+    rows: int | None = None
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    reason: str = ""
+    cutoff: bool = False
+    same: bool = False
+    attempts: int = 0
+    error: str | None = None
+    trace: str | None = None
+    verdict: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A finished run. `stages` are in topological order; effects are listed apart."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    seconds: float
+    stages: tuple[StageResult, ...]
+    effects: tuple[StageResult, ...]
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run begins; `stages` are all stages it will report on, in topological order.
+
+    `warnings` are what the reader of the stages' code could not be sure of.
+    """
+
+    run_id: str
+    pipeline: str
+    stages: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted:
+    """A stage's function is about to be called; `usual` seconds is from history or None."""
+
+    name: str
+    usual: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRetried:
+    """An attempt failed; the next one starts after `delay` seconds."""
+
+    name: str
+    attempt: int
+    delay: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished:
+    """A stage has its result."""
+
+    result: StageResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopping:
+    """An interrupt arrived; no stage starts any more, `running` ones are waited for."""
+
+    running: tuple[str, ...]
+
+
+Event = RunStarted | StageStarted | StageRetried | StageFinished | RunStopping

@@ -1,0 +1,1 @@
+"""Where stages run: inline, in threads, in worker processes."""

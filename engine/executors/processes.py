@@ -1,0 +1,115 @@
+"""An executor whose every call has a process of its own, which can be killed.
+
+Guarantee: a call that runs out of time, is interrupted or crashes takes down nobody but itself,
+and a worker ends when its parent does, however that ends. Functions are sent by import name,
+arguments and results in the canonical encoding, so nothing is ever pickled or forked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+from dagrun.engine.canonical import decode, encode, to_bytes
+from dagrun.engine.errors import DagrunError
+
+
+class WorkerDied(DagrunError):
+    """A worker process ended without a result."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        how = f"exited with status {status}"
+        if status < 0:
+            how = f"was killed by {signal.Signals(-status).name}"
+        hint = " (out of memory is the usual reason)" if status == -signal.SIGKILL else ""
+        super().__init__(f"the worker process {how}{hint}")
+
+
+class TimedOut(DagrunError):
+    """A call took longer than it may and was killed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"it took longer than its timeout of {seconds:g} s and was stopped")
+
+
+class ProcessExecutor(Executor):
+    """Runs each call in a fresh Python process, at most `jobs` at a time."""
+
+    def __init__(self, jobs: int) -> None:
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="dagrun-worker")
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        """Schedule `call(*arguments)`; `timeout=` seconds limits this call."""
+        name = f"{call.__module__}:{call.__qualname__}"
+        message = to_bytes({"call": name, "arguments": encode(list(arguments))})
+        return self._threads.submit(self._run, message, options.get("timeout"))
+
+    def _run(self, message: bytes, timeout: float | None) -> Any:
+        with tempfile.TemporaryFile() as answer:
+            process = self._start(answer.fileno())
+            try:
+                assert process.stdin is not None
+                # The pipe stays open: its closing tells the worker that its parent is gone.
+                process.stdin.write(message + b"\n")
+                process.stdin.flush()
+                status = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                assert timeout is not None
+                raise TimedOut(timeout) from None
+            except BrokenPipeError:
+                status = process.wait()
+            finally:
+                self._end(process)
+            answer.seek(0)
+            data = answer.read()
+        if status != 0 or not data:
+            raise WorkerDied(status)
+        return decode(json.loads(data))
+
+    def _start(self, answer: int) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped:
+                raise DagrunError("the run was interrupted")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dagrun.engine.worker", str(answer)],
+                stdin=subprocess.PIPE,
+                stdout=sys.stderr.fileno(),
+                pass_fds=(answer,),
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
+                start_new_session=True,
+            )
+            self._processes.add(process)
+            return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdin:
+            process.stdin.close()
+        with self._lock:
+            self._processes.discard(process)
+
+    def stop(self) -> None:
+        """Kill every call that is running and start no further one."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.kill()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Release the threads; running calls are waited for if `wait`."""
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)

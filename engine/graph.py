@@ -1,0 +1,140 @@
+"""The graph: which stage feeds which, checked whole before anything runs.
+
+An edge goes from the stage that makes an artifact to each stage with a parameter of that name.
+A graph that exists is sound: every input has one producer, there is no cycle, effects feed
+nobody. Orders are deterministic: topological, ties broken by order of definition.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import networkx as nx
+
+from dagrun.engine.errors import DefinitionError, listing, nearest
+from dagrun.engine.stage import Stage
+
+
+class UnknownInput(DefinitionError):
+    """A stage takes an artifact that no stage makes."""
+
+    def __init__(self, stage: Stage[..., Any], name: str, known: list[str], hint: str) -> None:
+        self.stage, self.name = stage.name, name
+        super().__init__(
+            f"stage {stage.name!r} ({stage.where}) takes {name!r}, which {hint or 'no stage makes'}"
+            f".{nearest(name, known)} Artifacts: {listing(known)}. "
+            "To make it a param, give it a default"
+        )
+
+
+class NameTaken(DefinitionError):
+    """A name stands for two things in one pipeline."""
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        self.name = name
+        super().__init__(f"{name!r} is both {first} and {second}; rename one")
+
+
+class Cycle(DefinitionError):
+    """Stages need each other's outputs in a circle."""
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+        super().__init__(
+            f"stages form a cycle: {' -> '.join(path)}. Each takes what the one before it makes; "
+            "split a stage or rename a parameter to break it"
+        )
+
+
+class UnknownStage(DefinitionError):
+    """A stage was named that does not exist."""
+
+    def __init__(self, name: str, where: str, known: list[str]) -> None:
+        self.name = name
+        super().__init__(
+            f"no stage named {name!r} in {where}.{nearest(name, known)}\n"
+            f"       stages: {listing(known)}"
+        )
+
+
+class Graph:
+    """The DAG of a pipeline's stages."""
+
+    def __init__(self, stages: Mapping[str, Stage[..., Any]], where: str) -> None:
+        """Build and check. Raises `NameTaken`, `UnknownInput` or `Cycle`."""
+        self.stages, self.where = stages, where
+        self.producers = self._find_producers()
+        self.network: nx.DiGraph[str] = nx.DiGraph()
+        self.network.add_nodes_from(stages)
+        for stage in stages.values():
+            for name in stage.inputs:
+                self.network.add_edge(self._producer_for(stage, name), stage.name)
+        # Thrice the speed of asking for a cycle first: a failed sort is the rare case.
+        position = {name: index for index, name in enumerate(stages)}
+        try:
+            self.order: tuple[str, ...] = tuple(
+                nx.lexicographical_topological_sort(self.network, position.__getitem__)
+            )
+        except nx.NetworkXUnfeasible:
+            edges = nx.find_cycle(self.network)
+            raise Cycle([source for source, _ in edges] + [edges[0][0]]) from None
+
+    def _find_producers(self) -> dict[str, str]:
+        producers: dict[str, str] = {}
+        for stage in self.stages.values():
+            for output in stage.outputs:
+                if output in producers:
+                    first = f"an output of stage {producers[output]!r}"
+                    raise NameTaken(output, first, f"an output of stage {stage.name!r}")
+                if stage.named and output in self.stages:
+                    raise NameTaken(output, "a stage", f"an output of stage {stage.name!r}")
+                producers[output] = stage.name
+        for stage in self.stages.values():
+            for param in stage.params:
+                if param in producers or param in self.stages:
+                    at = f"a param with a default of stage {stage.name!r} ({stage.where})"
+                    raise NameTaken(param, "an artifact", at)
+        return producers
+
+    def _producer_for(self, stage: Stage[..., Any], name: str) -> str:
+        if name not in self.producers:
+            hint = ""
+            if name in self.stages:
+                other = self.stages[name]
+                outputs = listing(other.outputs)
+                hint = "is an effect, and effects make no artifact"
+                if not other.effect:
+                    hint = f"is a stage with named outputs; take one of those ({outputs})"
+            raise UnknownInput(stage, name, sorted(self.producers), hint)
+        return self.producers[name]
+
+    def select(self, targets: Iterable[str]) -> tuple[str, ...]:
+        """Return the targets (stage or artifact names) and all they need, in order.
+
+        Without targets, every stage. Raises `UnknownStage`.
+        """
+        wanted: set[str] = set()
+        for target in targets:
+            name = target if target in self.stages else self.producers.get(target)
+            if name is None:
+                raise UnknownStage(target, self.where, list(self.stages))
+            wanted |= {name} | nx.ancestors(self.network, name)
+        return tuple(name for name in self.order if name in wanted) if wanted else self.order
+
+    def consumers(self, name: str) -> tuple[str, ...]:
+        """Return the stages that take an output of stage `name`."""
+        return tuple(self.network.successors(name))
+
+    def upstream(self, name: str) -> tuple[str, ...]:
+        """Return the stages whose outputs stage `name` takes."""
+        return tuple(self.network.predecessors(name))
+
+    @functools.cached_property
+    def depth(self) -> Mapping[str, int]:
+        """Stages on the longest way from each stage to an end: the critical path's measure."""
+        depth: dict[str, int] = {}
+        for name in reversed(self.order):
+            depth[name] = 1 + max((depth[after] for after in self.consumers(name)), default=0)
+        return depth

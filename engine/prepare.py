@@ -1,0 +1,97 @@
+"""Preparing: from a loaded pipeline to a checked graph with one recipe per stage.
+
+Nothing here runs a stage or writes to the store; sources are hashed (or taken from the stat
+cache) and the code that each stage reaches is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagrun.engine.closure import Closures
+from dagrun.engine.graph import Graph
+from dagrun.engine.keys import Recipe, make_recipe
+from dagrun.engine.pipeline import Pipeline
+from dagrun.engine.sources import Source
+from dagrun.engine.stage import Stage
+from dagrun.engine.statcache import StatCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What to plan or run.
+
+    Attributes:
+        targets: stages or artifacts wanted; empty means all.
+        overrides: `{stage: {param: value}}` in place of defaults.
+        seed: the run's seed.
+        force: stages to run although their entry exists.
+    """
+
+    targets: tuple[str, ...] = ()
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
+    force: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A checked pipeline: its graph, the stages selected (in order) and their recipes."""
+
+    pipeline: Pipeline
+    graph: Graph
+    order: tuple[str, ...]
+    recipes: Mapping[str, Recipe]
+    forced: frozenset[str]
+    seed: int
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader of the code could not be sure of, once each."""
+        every = (text for recipe in self.recipes.values() for text in recipe.code.warnings)
+        return tuple(dict.fromkeys(every))
+
+
+def prepare(pipeline: Pipeline, selection: Selection, stats: StatCache) -> Prepared:
+    """Check the graph and make the recipe of every selected stage.
+
+    Raises `DefinitionError` of many kinds: graph, code, params, sources.
+    """
+    graph = Graph(pipeline.stages, str(pipeline.project.pipeline))
+    order = graph.select(selection.targets)
+    forced = frozenset(name for target in selection.force for name in graph.select([target])[-1:])
+    return Prepared(
+        pipeline=pipeline,
+        graph=graph,
+        order=order,
+        recipes=make_recipes(pipeline, order, selection, stats),
+        forced=forced,
+        seed=selection.seed,
+    )
+
+
+def make_recipes(
+    pipeline: Pipeline, names: Iterable[str], selection: Selection, stats: StatCache
+) -> dict[str, Recipe]:
+    """Make the recipes of the named stages: params, sources' identities, code versions."""
+    closures = Closures(pipeline.project.root)
+    recipes = {}
+    for name in names:
+        stage = pipeline.stages[name]
+        params = bind_params(stage, selection.overrides.get(name, {}), pipeline, stats)
+        code = closures.code_version(stage.function, name)
+        recipes[name] = make_recipe(stage, params, code, selection.seed)
+    return recipes
+
+
+def bind_params(
+    stage: Stage[..., Any], overrides: Mapping[str, Any], pipeline: Pipeline, stats: StatCache
+) -> dict[str, Any]:
+    """Return the params a stage is called with: overridden, and sources bound to the root."""
+    params = {**stage.params, **overrides}
+    for name, value in params.items():
+        if isinstance(value, Source):
+            params[name] = value.bind(pipeline.project.root, stats)
+    return params

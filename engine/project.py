@@ -1,0 +1,111 @@
+"""The project: its root folder, its pipeline file and its git state.
+
+The root is the nearest folder with a `pyproject.toml` above the pipeline file, else the file's
+own folder. Sources and the store are resolved from it, so nothing depends on the caller's
+working directory.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagrun.engine.errors import DefinitionError, listing
+
+DEFAULT_PIPELINE = "pipeline.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Where a pipeline lives. Both paths are absolute."""
+
+    root: Path
+    pipeline: Path
+
+
+class PipelineMissing(DefinitionError):
+    """There is no pipeline file where one was looked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = sorted(str(near.relative_to(path.parent)) for near in path.parent.glob("*.py"))
+        super().__init__(
+            f"no pipeline file {path}. Name one, set [tool.dagrun] pipeline in pyproject.toml, "
+            f"or start with: dagrun init DIR. Python files there: {listing(found)}"
+        )
+
+
+def find_project(pipeline: str | Path | None, folder: Path) -> Project:
+    """Find the pipeline file and its root, from what the user named and the current folder.
+
+    Raises `PipelineMissing`, or `DefinitionError` for a broken `pyproject.toml`.
+    """
+    if pipeline is None:
+        root = find_root(folder)
+        named = _read_settings(root).get("pipeline")
+        path = root / named if isinstance(named, str) else folder / DEFAULT_PIPELINE
+    else:
+        path = folder / pipeline
+        if path.is_dir():
+            return find_project(None, path)
+    path = path.resolve()
+    if not path.is_file():
+        raise PipelineMissing(path)
+    return Project(root=find_root(path.parent), pipeline=path)
+
+
+def find_root(folder: Path) -> Path:
+    """Return the nearest folder above (or at) `folder` with a `pyproject.toml`, else `folder`."""
+    folder = folder.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "pyproject.toml").is_file():
+            return candidate
+    return folder
+
+
+def _read_settings(root: Path) -> dict[str, Any]:
+    path = root / "pyproject.toml"
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dagrun", {})
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DefinitionError(f"{path} is not valid TOML: {error}") from error
+    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - {"pipeline"})):
+        found = listing(unknown) if isinstance(settings, dict) else "something else"
+        raise DefinitionError(f"[tool.dagrun] in {path} knows only 'pipeline'; found {found}")
+    return settings
+
+
+class GitState:
+    """The commit and dirtiness of the project's tree, asked for in the background."""
+
+    def __init__(self, root: Path) -> None:
+        command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
+        try:
+            self._process: subprocess.Popen[str] | None = subprocess.Popen(
+                command,
+                cwd=root,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError:
+            self._process = None
+
+    def read(self) -> tuple[str | None, bool | None]:
+        """Return `(commit, dirty)`; both None outside a git repository."""
+        if self._process is None:
+            return None, None
+        output, _ = self._process.communicate()
+        if self._process.returncode != 0:
+            return None, None
+        lines = output.splitlines()
+        commits = [line.split()[2] for line in lines if line.startswith("# branch.oid ")]
+        commit = commits[0] if commits and commits[0] != "(initial)" else None
+        return commit, any(not line.startswith("#") for line in lines)

@@ -1,0 +1,170 @@
+"""The run log: one append-only file per run, written while the run goes.
+
+Guarantee: every line that is read back is whole; a torn tail (a killed run) is dropped and the
+run shows as `interrupted`. Logs are history, not truth: results live in entries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dagrun.engine.canonical import to_bytes
+from dagrun.engine.errors import DagrunError, listing, nearest
+from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.store.durable import store_errors
+from dagrun.engine.store.entries import Entry
+from dagrun.engine.store.store import Store
+
+RUNLOG_VERSION = 1
+HISTORY_DEPTH = 200
+"""How many runs are searched for a stage's last entry."""
+
+
+def new_run_id() -> str:
+    """Return a fresh id that sorts by time: `20261121-115700-042917-7f3a`."""
+    now = dt.datetime.now(dt.UTC)
+    return f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run as its log tells it; `stages` maps a stage's name to its logged line."""
+
+    run_id: str
+    header: Mapping[str, Any]
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    status: str = "interrupted"
+    seconds: float | None = None
+
+
+class UnknownRun(DagrunError):
+    """No run, or more than one, has the given id."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        super().__init__(
+            f"no single run is called {name!r}.{nearest(name, known)} "
+            f"Runs: {listing(known[::-1], 5)} (all of them: dagrun runs list)"
+        )
+
+
+class RunLog:
+    """The log of a run in progress; a context manager."""
+
+    def __init__(self, store: Store, run_id: str, header: Mapping[str, Any]) -> None:
+        self._path = store.runs / f"{run_id}.jsonl"
+        with store_errors(self._path):
+            self._file = self._path.open("ab")
+        self._append({"version": RUNLOG_VERSION, "run_id": run_id, **header})
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with store_errors(self._path):
+            self._file.write(to_bytes(line) + b"\n")
+
+    def stage(self, result: StageResult) -> None:
+        """Log a stage's result. Outputs are left to the entry, which the key leads to."""
+        line = {
+            "stage": result.name,
+            "status": result.status,
+            "key": result.key,
+            "seconds": round(result.seconds, 6),
+            "rows": result.rows,
+            "reason": result.reason,
+            "attempts": result.attempts,
+            "error": result.error,
+            "trace": result.trace,
+            "verdict": result.verdict,
+        }
+        self._append({name: value for name, value in line.items() if value is not None})
+        if result.status == "failed":
+            self._file.flush()
+
+    def finish(self, result: RunResult) -> None:
+        """Log the end of the run, durably."""
+        end = {"status": result.status, "seconds": round(result.seconds, 6)}
+        self._append({**end, "commit": result.commit, "dirty": result.dirty})
+        with store_errors(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        with store_errors(self._path):
+            self._file.close()
+
+
+class Runs:
+    """The runs of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys: dict[str, str] = {}
+        self._unread = itertools.islice(self.newest_first(), HISTORY_DEPTH)
+
+    def ids(self) -> list[str]:
+        """Ids of all runs, oldest first."""
+        return sorted(path.stem for path in self._store.runs.glob("*.jsonl"))
+
+    def read(self, name: str) -> Run:
+        """Return a run by its id, or by any unambiguous beginning or end of it, or `last`.
+
+        Raises `UnknownRun`.
+        """
+        ids = self.ids()
+        found = [known for known in ids if known == name]
+        found = found or [known for known in ids if known.startswith(name) or known.endswith(name)]
+        if name == "last":
+            found = ids[-1:]
+        if len(found) != 1:
+            raise UnknownRun(name, ids)
+        return _parse(found[0], self._store.runs / f"{found[0]}.jsonl")
+
+    def newest_first(self) -> Iterator[Run]:
+        """All runs, newest first, read as they are asked for."""
+        for run_id in reversed(self.ids()):
+            yield _parse(run_id, self._store.runs / f"{run_id}.jsonl")
+
+    def last_entry(self, stage: str) -> Entry | None:
+        """Return the entry the stage had when it last hit or ran, or None."""
+        while stage not in self._keys:
+            run = next(self._unread, None)
+            if run is None:
+                return None
+            for name, line in run.stages.items():
+                if line["status"] in ("hit", "ran") and line.get("key"):
+                    self._keys.setdefault(name, line["key"])
+        return self._store.entries.read(self._keys[stage])
+
+
+def _parse(run_id: str, path: Path) -> Run:
+    lines = []
+    for text in path.read_bytes().splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    header = lines[0] if lines else {}
+    end: Mapping[str, Any] = next((line for line in lines[1:] if "stage" not in line), {})
+    return Run(
+        run_id=run_id,
+        header={**header, **end},
+        stages={line["stage"]: line for line in lines[1:] if "stage" in line},
+        status=end.get("status", "interrupted"),
+        seconds=end.get("seconds"),
+    )

@@ -1,0 +1,1 @@
+"""Content-addressed storage: blobs, entries, locks and refs."""

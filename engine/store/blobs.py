@@ -1,0 +1,96 @@
+"""Blobs: immutable bytes, each named by the BLAKE3 digest of its content.
+
+Guarantee: bytes read through `read` or `verified` are the bytes their name stands for. Putting
+the same content twice is harmless and heals a damaged file. Readers take no lock.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blake3 import blake3
+
+from dagrun.engine.canonical import digest_bytes
+from dagrun.engine.errors import DamagedBlob
+from dagrun.engine.store.durable import (
+    replace_durably,
+    store_errors,
+    temporary_path,
+    write_whole,
+)
+
+SMALL_FILE = 1 << 20
+"""Bytes from which a memory map and several threads pay."""
+
+
+class Blobs:
+    """The content-addressed part of a store: `blobs/ab/<digest>`."""
+
+    def __init__(self, root: Path, temporary: Path) -> None:
+        self._root, self._temporary = root, temporary
+
+    def path(self, digest: str) -> Path:
+        """Where the bytes of `digest` are, or would be."""
+        return self._root / digest[:2] / digest
+
+    def size(self, digest: str) -> int | None:
+        """Size in bytes, or None when the blob is not there."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def put_bytes(self, data: bytes, *, durable: bool = True) -> str:
+        """Store bytes; return their digest.
+
+        With `durable=False` a power cut may lose them: for what only explains.
+        """
+        digest = digest_bytes(data)
+        if self.size(digest) != len(data):
+            write_whole(self.path(digest), data, self._temporary, durable=durable)
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Move a file into the store durably; return its digest. The file must not be in use."""
+        digest = digest_file(path)
+        with store_errors(path):
+            path.chmod(0o444)
+            replace_durably(path, self.path(digest))
+        return digest
+
+    def new_file(self) -> Path:
+        """A fresh path on the store's file system, to be written and then `put_file`."""
+        return temporary_path(self._temporary)
+
+    def verified(self, digest: str) -> Path:
+        """Return the blob's path after hashing its content. Raises `DamagedBlob`."""
+        path = self.path(digest)
+        try:
+            found = digest_file(path)
+        except FileNotFoundError:
+            raise DamagedBlob(digest, "it is missing") from None
+        if found != digest:
+            raise DamagedBlob(digest, f"its content has the digest {found[:12]}")
+        return path
+
+    def read(self, digest: str) -> bytes:
+        """Return the blob's bytes, verified. Raises `DamagedBlob`."""
+        try:
+            data = self.path(digest).read_bytes()
+        except FileNotFoundError:
+            raise DamagedBlob(digest, "it is missing") from None
+        found = digest_bytes(data)
+        if found != digest:
+            raise DamagedBlob(digest, f"its content has the digest {found[:12]}")
+        return data
+
+    def drop(self, digest: str) -> None:
+        """Remove a damaged blob, so that nobody takes it for present."""
+        self.path(digest).unlink(missing_ok=True)
+
+
+def digest_file(path: Path) -> str:
+    """Return the BLAKE3 digest of a file's content, read once."""
+    if path.stat().st_size < SMALL_FILE:
+        return digest_bytes(path.read_bytes())
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()

@@ -1,0 +1,112 @@
+"""Files that are there whole or not at all, also after a power cut.
+
+Guarantee: after `write_whole` or `replace_durably` returns, the new content survives a crash; at every instant
+before, readers see the old content or the new one, never a part. The limit: it needs a file
+system with atomic rename and an honest fsync, on which POSIX file systems agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from dagrun.engine.errors import StoreError
+
+_COUNTER = itertools.count()
+_HOST = socket.gethostname().replace("-", "_") or "host"
+
+
+class StoreUnusable(StoreError):
+    """The operating system refused to read or write the store."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.path, self.error = path, error
+        advice = {
+            errno.ENOSPC: "free some space and run again; everything committed so far is kept",
+            errno.EDQUOT: "the quota is used up; free some space and run again",
+            errno.EROFS: "the file system is read-only; use a project folder that can be written",
+            errno.EACCES: "check the permissions of the folder",
+        }.get(error.errno or 0, "nothing that was committed is lost; run again once it is mended")
+        super().__init__(f"the store cannot use {path}: {error.strerror or error} ({advice})")
+
+
+@contextlib.contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` inside the block into `StoreUnusable` naming `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(path, error) from error
+
+
+def temporary_path(folder: Path) -> Path:
+    """Return a fresh name in `folder` that tells its owner: host, process and count."""
+    return folder / f"{_HOST}-{os.getpid()}-{next(_COUNTER)}"
+
+
+def fsync_file(path: Path) -> None:
+    """Flush a file's content to the device."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+fsync_folder = fsync_file
+
+
+def replace_durably(temporary: Path, target: Path) -> None:
+    """Move a written temporary file to `target`, durably. Creates the target's folder."""
+    fsync_file(temporary)
+    _replace(temporary, target)
+    fsync_folder(target.parent)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    try:
+        temporary.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fsync_folder(target.parent.parent)
+        temporary.replace(target)
+
+
+def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: bool = True) -> None:
+    """Write `data` to `target` atomically, and durably if asked. Raises `StoreUnusable`."""
+    temporary = temporary_path(temporary_folder)
+    with store_errors(target):
+        try:
+            temporary.write_bytes(data)
+            (replace_durably if durable else _replace)(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files and scratch folders whose process on this host is gone."""
+    for path in folder.iterdir():
+        host, _, rest = path.name.partition("-")
+        process = rest.partition("-")[0]
+        if host == _HOST and process.isdigit() and not _is_alive(int(process)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

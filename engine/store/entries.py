@@ -1,0 +1,113 @@
+"""Entries: what a key stands for. One small, self-checking JSON file each.
+
+Guarantee: an entry that is returned was written whole, for exactly its key, by a dagrun whose
+format this one knows; a damaged one is treated as absent. An entry is written only after its
+blobs are durable. A replaced entry is kept beside its successor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dagrun.engine.canonical import digest, to_bytes
+from dagrun.engine.errors import UnknownVersion
+from dagrun.engine.events import Output
+from dagrun.engine.store.durable import write_whole
+
+ENTRY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The committed result of one stage under one key.
+
+    Attributes:
+        key: digest of `preimage`.
+        stage: name of the stage that made it.
+        preimage: everything that determines the result, as a JSON form.
+        outputs: the artifacts, by name.
+        producers: for each input, the key and output name that it was read from.
+        texts: source text blobs of the code version's symbols, for `dagrun why`.
+        seconds: how long the stage's function took.
+        created: when, ISO 8601 in UTC.
+        environment: versions and host facts, for people; not part of the key.
+    """
+
+    key: str
+    stage: str
+    preimage: Mapping[str, Any]
+    outputs: Mapping[str, Output]
+    producers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    created: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """The entry's file content: a JSON document and the digest that guards it."""
+        body = asdict(self)
+        document = {"version": ENTRY_VERSION, "entry": body, "check": digest("entry", body)}
+        return to_bytes(document) + b"\n"
+
+
+def output_from_form(form: Mapping[str, Any]) -> Output:
+    """Rebuild an `Output` from its JSON form."""
+    columns = {name: (dtype, found) for name, (dtype, found) in form["columns"].items()}
+    return Output(**{**form, "columns": columns, "references": tuple(form["references"])})
+
+
+def parse_entry(data: bytes, key: str) -> Entry | None:
+    """Return the entry, or None if the bytes are not an intact entry of `key`.
+
+    Raises `UnknownVersion` for an entry of another format.
+    """
+    try:
+        document = json.loads(data)
+        version, body = document["version"], document["entry"]
+        if version != ENTRY_VERSION:
+            raise UnknownVersion(f"entry {key[:12]}", version, ENTRY_VERSION)
+        if document["check"] != digest("entry", body) or body["key"] != key:
+            return None
+        outputs = {name: output_from_form(form) for name, form in body["outputs"].items()}
+        producers = {name: (found, output) for name, (found, output) in body["producers"].items()}
+        return Entry(**{**body, "outputs": outputs, "producers": producers})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class Entries:
+    """All entries of a store: `entries/ab/<key>.json`."""
+
+    def __init__(self, root: Path, temporary: Path) -> None:
+        self._root, self._temporary = root, temporary
+
+    def path(self, key: str) -> Path:
+        """Where the entry of `key` is, or would be."""
+        return self._root / key[:2] / f"{key}.json"
+
+    def read(self, key: str) -> Entry | None:
+        """Return the entry of `key`, or None when there is no intact one."""
+        try:
+            data = self.path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        return parse_entry(data, key)
+
+    def write(self, entry: Entry) -> None:
+        """Publish an entry durably; its blobs must be durable already. Call under its lock."""
+        path = self.path(entry.key)
+        data = entry.to_bytes()
+        if path.exists():
+            number = sum(1 for _ in path.parent.glob(f"{entry.key}.*.old"))
+            old = path.with_name(f"{entry.key}.{number}.old")
+            old.unlink(missing_ok=True)
+            old.hardlink_to(path)
+        write_whole(path, data, self._temporary)
+
+    def keys(self) -> Iterator[str]:
+        """All keys that have an entry file, intact or not."""
+        return (path.stem for path in sorted(self._root.glob("??/*.json")))

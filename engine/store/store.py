@@ -1,0 +1,144 @@
+"""The store: key -> entry -> artifacts, with few verbs.
+
+Guarantee: what `find` returns is complete (every blob is there, with the right size), what
+`load` returns has the content its digest names, and what `commit` has accepted survives a
+crash. A damaged blob is removed when it is met, so its entry becomes a miss and heals by being
+recomputed. The limit: bytes that rot on disk are noticed when they are loaded, not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dagrun.engine.canonical import to_bytes
+from dagrun.engine.codec import DOCUMENT_CODEC, codec_name, find_codec
+from dagrun.engine.documents import document_digest, from_form, to_form
+from dagrun.engine.errors import DamagedBlob, UnknownVersion
+from dagrun.engine.events import Output
+from dagrun.engine.store.blobs import Blobs
+from dagrun.engine.store.durable import remove_abandoned, store_errors, write_whole
+from dagrun.engine.store.entries import Entries, Entry
+from dagrun.engine.store.locks import held
+from dagrun.engine.store.refs import Refs
+
+FORMAT_VERSION = 1
+INLINE_LIMIT = 8192
+"""Documents up to this many bytes live in their entry: one file less, one fsync less."""
+
+
+class Store:
+    """A project's `.dagrun` folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.temporary = folder / "tmp"
+        self.runs = folder / "runs"
+        self._locks = folder / "locks"
+        self.blobs = Blobs(folder / "blobs", self.temporary)
+        self.entries = Entries(folder / "entries", self.temporary)
+        self.refs = Refs(folder / "refs", self._locks, self.temporary)
+
+    @classmethod
+    def open(cls, root: Path) -> Store:
+        """Open the store of the project at `root`, creating it if need be.
+
+        Raises `StoreUnusable` when it cannot be written, `UnknownVersion` for another format.
+        """
+        store = cls(root / ".dagrun")
+        marker = store.folder / "format.json"
+        with store_errors(store.folder):
+            try:
+                version = json.loads(marker.read_bytes()).get("version")
+            except FileNotFoundError:
+                for name in ("tmp", "locks", "runs", "blobs", "entries", "refs"):
+                    (store.folder / name).mkdir(parents=True, exist_ok=True)
+                (store.folder / ".gitignore").write_text("*\n")
+                version = FORMAT_VERSION
+                write_whole(marker, to_bytes({"version": version}) + b"\n", store.temporary)
+            except (ValueError, AttributeError):
+                version = "an unreadable one"
+            if version != FORMAT_VERSION:
+                raise UnknownVersion(f"the store {store.folder}", version, FORMAT_VERSION)
+            remove_abandoned(store.temporary)
+        return store
+
+    def find(self, key: str) -> Entry | None:
+        """Return the entry of `key` if it and all its blobs are there, else None."""
+        entry = self.entries.read(key)
+        if entry is None or not all(map(self._is_complete, entry.outputs.values())):
+            return None
+        return entry
+
+    def _is_complete(self, output: Output) -> bool:
+        if output.blob is not None and self.blobs.size(output.blob) != output.size:
+            return False
+        return all(self.blobs.size(reference) is not None for reference in output.references)
+
+    def dump(self, value: Any) -> Output:
+        """Store a value by its type's codec, durably, and describe it.
+
+        Raises `DefinitionError` when no codec takes it, `StoreUnusable` when it cannot be written.
+        """
+        name = codec_name(value)
+        if name == DOCUMENT_CODEC:
+            form = to_form(value)
+            data = to_bytes(form)
+            if len(data) <= INLINE_LIMIT:
+                logical = document_digest(form)
+                return Output(codec=name, inline=form, logical=logical, size=len(data))
+        path = self.blobs.new_file()
+        try:
+            with store_errors(path):
+                dumped = find_codec(name).dump(value, path)
+                size = path.stat().st_size
+            blob = self.blobs.put_file(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Output(
+            codec=name,
+            blob=blob,
+            logical=dumped.logical or blob,
+            size=size,
+            rows=dumped.rows,
+            columns=dict(dumped.columns),
+            references=tuple(dumped.references),
+        )
+
+    def load(self, output: Output, wanted: Any = None) -> Any:
+        """Return the artifact, its bytes verified; `wanted` is the consumer's annotation.
+
+        Raises `DamagedBlob`, after making the entries that name the blob misses.
+        """
+        if output.blob is None:
+            return from_form(output.inline, wanted)
+        try:
+            path = self.blobs.verified(output.blob)
+        except DamagedBlob:
+            self.blobs.drop(output.blob)
+            raise
+        return find_codec(output.codec).load(path, wanted)
+
+    def commit(self, entry: Entry, texts: Mapping[str, str], *, force: bool = False) -> Entry:
+        """Publish an entry, and the source texts that explain it; call under `lock(key)`.
+
+        An intact entry of the key is kept, unless `force`. Returns the one that stands.
+        """
+        if not force and (present := self.find(entry.key)):
+            return present
+        blobs = {
+            symbol: self.blobs.put_bytes(text.encode(), durable=False)
+            for symbol, text in texts.items()
+        }
+        entry = replace(entry, texts=blobs)
+        self.entries.write(entry)
+        return entry
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the right to compute `key`: one holder at a time, in all processes."""
+        return held(self._locks, key)

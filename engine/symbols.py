@@ -1,0 +1,301 @@
+"""Symbols: one digest for each function, class, constant and module that code can reach.
+
+Guarantee: each symbol is built once per `Symbols`, whichever stages reach it, and what it refers to
+is built only when asked for. Other people's code counts as their distribution, and is followed only
+to the project's functions that it wraps. The limit: attributes of local variables are followed only
+through the classes that the code names; what a module does to other objects while it is imported
+is not seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dagrun.engine.canonical import Json, digest
+from dagrun.engine.constants import Description, readable
+from dagrun.engine.definitions import (
+    DESCRIPTORS,
+    Symbol,
+    cells_of,
+    class_form,
+    function_form,
+    notes,
+    origin_of_class,
+    origin_of_function,
+    stands_alone,
+)
+from dagrun.engine.distributions import Origin, Origins
+from dagrun.engine.names import Use
+from dagrun.engine.resolve import Broken, Foreign, Found, Hidden, Resolver, Scope, stage_function
+from dagrun.engine.syntax import Source, normal_form, read_source
+from dagrun.engine.tabular import Opaque
+
+_CODE = (types.FunctionType, types.MethodType, functools.partial, type, staticmethod, classmethod)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """A module of the project: its origin, its file, and its namespace unless it is not loaded."""
+
+    origin: Origin
+    path: str
+    namespace: Mapping[str, Any] | None = None
+
+
+class Symbols:
+    """All symbols of one project at one moment, built when they are first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.origins = Origins(root)
+        self.resolver = Resolver(self.origins)
+
+        self._sources: dict[str, Source | None] = {}
+        self._symbols: dict[str, Symbol] = {}
+        self._planned: dict[str, Callable[[Symbol], None]] = {}
+        self._inlining: list[int] = []
+
+    def get(self, name: str) -> Symbol:
+        """Return the symbol that another one refers to. Raises `Opaque` when it has no content."""
+        if name not in self._symbols:
+            symbol = Symbol(name=name)
+            self._planned[name](symbol)
+            self._symbols[name] = symbol
+        return self._symbols[name]
+
+    def stage(self, function: Callable[..., Any]) -> Symbol:
+        """Build the symbol of a stage's own function: without its defaults, which are params."""
+        plain = function
+        while "__wrapped__" in getattr(plain, "__dict__", {}):
+            plain = vars(plain)["__wrapped__"]
+        symbol = Symbol(name=f"{type(plain).__module__}:{type(plain).__qualname__}")
+        if isinstance(plain, types.FunctionType):
+            mark = "" if plain is function else "@"
+            module = origin_of_function(self.origins, plain).name
+            symbol.name = f"{module}:{mark}{plain.__code__.co_qualname}"
+        if isinstance(function, types.FunctionType):
+            self._build_function(function, symbol, defaults=function is not plain)
+        else:
+            self._build_constant(function, "its function", symbol)
+        return symbol
+
+    def describe(self, symbol: Symbol, value: object, where: str) -> Json:
+        """Return the form of a value; what it refers to is added to `symbol`."""
+        code = functools.partial(self._code, symbol)
+        return Description(relative=self.origins.relative, code=code).describe(value, where)
+
+    def bind(self, symbol: Symbol, use: Use, scope: Scope) -> Json | None:
+        """Return the form of what a name in code stands for; None when it need not count."""
+        at = f"{Path(scope.path).name}:{use.line}"
+        match self.resolver.find(use, scope):
+            case Foreign(origin=origin, name=name):
+                return _external(symbol, origin, name)
+            case Broken(origin=origin, path=path, error=error):
+                warning = f"{at} imports {origin.name}, which fails ({error}), so its text counts"
+                symbol.warnings[warning] = None
+                return self._whole(symbol, _Module(origin=origin, path=path))
+            case Hidden(how=how, anywhere=anywhere):
+                return self._hidden(symbol, how, at, scope, anywhere=anywhere)
+            case Found(value=types.ModuleType() as module, name=name):
+                return self._module(symbol, module, f"{at} uses the module {name} as a value")
+            case Found(value=value, home=None, name=name):
+                return self.describe(symbol, value, f"the closure variable {name}")
+            case Found(value=value, home=dict() as home, name=name):
+                return self._value(symbol, value, home, name)
+        return None
+
+    def source(self, symbol: Symbol, name: str, path: str) -> Source | None:
+        """Return the parsed file of a module, None if it has no source."""
+        if path not in self._sources:
+            self._sources[path] = read_source(name, path)
+        source = self._sources[path]
+        if source is not None and not path.startswith("<"):
+            symbol.files[Path(path)] = None
+        return source
+
+    def _code(self, symbol: Symbol, value: Any, where: str) -> Json | None:
+        """Return the form of a value that counts by its code, None for any other."""
+        if (function := stage_function(value)) is not None:
+            return self._function(symbol, function, where, mark="()")
+        if isinstance(value, types.FunctionType):
+            return self._function(symbol, value, where)
+        if isinstance(value, type):
+            return self._class(symbol, value)
+        if isinstance(value, types.ModuleType):
+            return self._module(symbol, value, f"{where} is a module")
+        if isinstance(value, types.BuiltinFunctionType):
+            if value.__self__ is None or isinstance(value.__self__, types.ModuleType):
+                module = value.__module__ or getattr(value.__self__, "__name__", "builtins")
+                file = getattr(sys.modules.get(module), "__file__", None)
+                origin = self.origins.of(module, file)
+                return _external(symbol, origin, f"{module}:{value.__qualname__}")
+        elif isinstance(value, DESCRIPTORS):
+            return {"$external": f"{value.__objclass__.__qualname__}.{value.__name__}"}
+        return None
+
+    def _function(
+        self, symbol: Symbol, function: types.FunctionType, where: str, mark: str = ""
+    ) -> Json:
+        origin = origin_of_function(self.origins, function)
+        if origin.kind != "project":
+            return self._foreign_function(symbol, origin, function, where)
+        qualname = function.__code__.co_qualname
+        if stands_alone(function):
+            build = functools.partial(self._build_function, function)
+            return self._refer(symbol, f"{origin.name}:{qualname}{mark}", build)
+        if id(function) in self._inlining:
+            return {"$again": qualname}
+        self._inlining.append(id(function))
+        try:
+            return {"$function": [qualname, function_form(self, symbol, function)]}
+        finally:
+            self._inlining.pop()
+
+    def _foreign_function(
+        self, symbol: Symbol, origin: Origin, function: types.FunctionType, where: str
+    ) -> Json:
+        """Somebody else's function, and the functions of ours that it wraps."""
+        name = f"{function.__globals__.get('__name__')}:{function.__code__.co_qualname}"
+        if name.startswith("dagrun."):
+            name = f"dagrun:{function.__code__.co_qualname}"
+        form = _external(symbol, origin, name)
+        parts = {}
+        for cell, value in cells_of(function).items():
+            if isinstance(value, _CODE):
+                parts[cell] = self.describe(symbol, value, f"{where} ({cell} in {name})")
+        if not parts and "__wrapped__" in vars(function):
+            parts["__wrapped__"] = self.describe(symbol, vars(function)["__wrapped__"], where)
+        if isinstance(registry := vars(function).get("registry"), types.MappingProxyType):
+            parts["registry"] = self.describe(symbol, registry, where)  # functools.singledispatch
+        return {"$wrapping": [form, parts]} if parts else form
+
+    def _class(self, symbol: Symbol, kind: type) -> Json:
+        origin, namespace = origin_of_class(self.origins, kind)
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        if origin.kind != "project":
+            ours = name.startswith("dagrun.")
+            return _external(symbol, origin, f"dagrun:{kind.__qualname__}" if ours else name)
+        name = f"{origin.name}:{kind.__qualname__}"
+        build = functools.partial(self._build_class, kind, origin, namespace)
+        if "<locals>" not in name:
+            return self._refer(symbol, name, build)
+        if id(kind) in self._inlining:
+            return {"$again": name}
+        self._inlining.append(id(kind))
+        try:
+            source = self.source(symbol, origin.name, str(namespace.get("__file__")))
+            return {"$class": [name, class_form(self, symbol, kind, source, namespace)]}
+        finally:
+            self._inlining.pop()
+
+    def _module(self, symbol: Symbol, module: types.ModuleType, why: str) -> Json:
+        origin = self.resolver.origin(module)
+        if origin.kind != "project":
+            return _external(symbol, origin, module.__name__)
+        symbol.warnings[f"{why}, so the whole of {origin.name} counts"] = None
+        place = _Module(origin=origin, path=str(module.__file__), namespace=vars(module))
+        return self._whole(symbol, place)
+
+    def _value(self, symbol: Symbol, value: Any, home: Mapping[str, Any], name: str) -> Json:
+        """Refer to a global by the code it is, else as a constant of its module."""
+        inline = isinstance(value, types.FunctionType) and not stands_alone(value)
+        if not (inline and origin_of_function(self.origins, value).kind == "project"):
+            form = self._code(symbol, value, name)
+            if form is not None:
+                return form
+        module = self.origins.of(str(home.get("__name__")), home.get("__file__")).name
+        source = self.source(symbol, module, str(home.get("__file__")))
+        mark = "@" if inline and source is not None and source.defines(name) else ""
+        build = functools.partial(self._build_constant, value, f"{name} in {module}")
+        return self._refer(symbol, f"{module}:{mark}{name}", build)
+
+    def _hidden(self, symbol: Symbol, how: str, at: str, scope: Scope, *, anywhere: bool) -> Json:
+        """Take the whole module, or every file of the project, for what is named at run time."""
+        origin = self.origins.of(str(scope.namespace.get("__name__")), scope.path)
+        if not anywhere:
+            symbol.warnings[f"{at} uses {how}, so the whole of {origin.name} counts"] = None
+            place = _Module(origin=origin, path=scope.path, namespace=scope.namespace)
+            return self._whole(symbol, place)
+        warning = f"{at} makes {how}, so every Python file of the project counts, but no "
+        symbol.warnings[warning + "distribution that only such an import reaches"] = None
+        places = [
+            _Module(origin=self.origins.of("", path), path=path)
+            for path in self.origins.python_files()
+        ]
+        return [self._whole(symbol, item) for item in places if item.origin.kind == "project"]
+
+    def _whole(self, symbol: Symbol, module: _Module) -> Json:
+        build = functools.partial(self._build_module, module)
+        return self._refer(symbol, f"{module.origin.name}:*", build)
+
+    def _refer(self, symbol: Symbol, name: str, build: Callable[[Symbol], None]) -> Json:
+        symbol.references[name] = None
+        self._planned.setdefault(name, build)
+        return {"$code": name}
+
+    def _build_function(
+        self, function: types.FunctionType, symbol: Symbol, *, defaults: bool = True
+    ) -> None:
+        form = function_form(self, symbol, function, defaults=defaults)
+        symbol.digest = digest("function", form)
+        symbol.text = self._text(symbol, function, form)
+
+    def _build_class(
+        self, kind: type, origin: Origin, namespace: Mapping[str, Any], symbol: Symbol
+    ) -> None:
+        source = self.source(symbol, origin.name, str(namespace.get("__file__")))
+        form = class_form(self, symbol, kind, source, namespace)
+        symbol.digest = digest("class", form)
+        text = source.text(source.classes(kind.__qualname__)) if source else ""
+        text = text or f"class {kind.__qualname__}: made at run time"
+        symbol.text = text + notes(origin.name, form["names"])
+
+    def _build_constant(self, value: Any, where: str, symbol: Symbol) -> None:
+        form = self.describe(symbol, value, where)
+        symbol.digest = digest("constant", form)
+        name = symbol.name.partition(":")[2].lstrip("@")
+        symbol.text = f"{name} = {readable(value)}"
+        if isinstance(value, types.FunctionType) and "$function" in form:
+            text = self._text(symbol, value, form["$function"][1])
+            symbol.text = f"# {name} is\n{text}"
+
+    def _build_module(self, module: _Module, symbol: Symbol) -> None:
+        source = self.source(symbol, module.origin.name, module.path)
+        if source is not None:
+            symbol.digest = digest("module", normal_form(source.tree))
+            symbol.text = "\n".join(source.lines)
+        for name, value in (module.namespace or {}).items():
+            if name.startswith("__") or isinstance(value, types.ModuleType):
+                continue
+            try:
+                self.describe(Symbol(name=name), value, name)
+            except Opaque:  # nobody has named it; the module's text still counts
+                continue
+            self._value(symbol, value, module.namespace or {}, name)
+
+    def _text(self, symbol: Symbol, function: types.FunctionType, form: Mapping[str, Json]) -> str:
+        origin = origin_of_function(self.origins, function)
+        code = function.__code__
+        source = self.source(symbol, origin.name, code.co_filename)
+        text = source.text(source.function(code)) if source else f"{code.co_qualname}: no source"
+        text += notes(origin.name, form["names"])
+        values = {f"{name} (closure)": value for name, value in cells_of(function).items()}
+        shown = [
+            f"# {name}: {readable(value, 400)}"
+            for name, value in values.items()
+            if not isinstance(value, _CODE)
+        ]
+        return "\n".join([text, *shown])
+
+
+def _external(symbol: Symbol, origin: Origin, name: str) -> Json:
+    """Note the use of somebody else's code; `name` tells what of it."""
+    if origin.kind == "distribution":
+        symbol.distributions[origin.name] = origin.version
+        symbol.files.update(dict.fromkeys(origin.files))
+    return {"$external": name}

@@ -1,0 +1,169 @@
+"""The codec for tables: Polars frames and Arrow tables as Parquet.
+
+Guarantee: a table comes back with the same columns, dtypes, rows in the same order and values,
+and equal frames give equal bytes under one version of Polars, however they were chunked. An Arrow
+table is kept as Polars understands it (strings become large strings, its metadata is dropped).
+The limit: a lazy plan that does not keep its row order is only as repeatable as its operations;
+`write_lazy` sorts, and so makes any plan repeatable, save for rows that differ in nothing but the
+sign of a zero or the payload of a NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagrun.engine.codec import Dumped
+from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.tabledigest import TableDigest, TableIdentity, digest_table
+
+ROW_GROUP = 1 << 18
+"""Rows of a row group. Fixed: the defaults differ between writers and would change the bytes."""
+COMPRESSION_LEVEL = 1
+"""Zstandard's fastest level: half the time of the default for a few percent more bytes."""
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+class NotATable(DagrunError):
+    """A consumer asks for a table as something that it is not."""
+
+    def __init__(self, wanted: object, problem: str = "") -> None:
+        self.wanted, self.problem = wanted, problem
+        asked = wanted.__qualname__ if isinstance(wanted, type) else str(wanted)
+        super().__init__(
+            f"a stored table cannot be handed over as {asked}{problem and ': ' + problem}. "
+            "Annotate the parameter pl.DataFrame, pl.LazyFrame or pyarrow.Table"
+        )
+
+
+class UnsupportedTable(DefinitionError):
+    """An Arrow table has types that Polars lacks."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"the Arrow table cannot be stored: {error}. Cast its columns to types that Polars "
+            "knows (pl.from_arrow), or return a pl.DataFrame"
+        )
+
+
+class PlanFailed(DagrunError):
+    """A lazy result cannot be computed: something it scans is not there or unreadable."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        super().__init__(
+            f"the lazy result cannot be computed: {error}. A lazy frame is read after its stage "
+            "has returned: keep the files it scans, or return .collect()"
+        )
+
+
+class UnknownOrder(DefinitionError):
+    """`order_by` names a column that the table lacks."""
+
+    def __init__(self, column: str, columns: Sequence[str]) -> None:
+        self.column, self.columns = column, columns
+        super().__init__(
+            f"order_by names {column!r}, which the table does not have."
+            f"{nearest(column, columns)} Columns: {listing(columns)}"
+        )
+
+
+class TableCodec:
+    """Stores `pl.DataFrame`, `pl.LazyFrame` (collected in memory) and `pyarrow.Table`."""
+
+    def dump(self, value: Any, path: Path) -> Dumped:
+        """Write the table. Raises `UnsupportedColumn`, `UnsupportedTable`, or the plan's error."""
+        frame = _as_frame(value)
+        identity = digest_table(frame)
+        frame.rechunk().write_parquet(
+            path, compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, statistics=True
+        )
+        return _dumped(identity)
+
+    def load(self, path: Path, wanted: Any) -> Any:
+        """Read the table: lazily for `pl.LazyFrame`, into Arrow for `pyarrow.Table`.
+
+        Anything that is not a class (None, Any, a union, ...) gets a `pl.DataFrame`; other
+        classes raise `NotATable`.
+        """
+        if wanted is pl.LazyFrame:
+            return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        if wanted is pa.Table:
+            return _read_arrow(path)
+        if isinstance(wanted, type) and not issubclass(pl.DataFrame, wanted):
+            raise NotATable(wanted)
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+
+
+TABLE = TableCodec()
+
+
+def _as_frame(value: Any) -> pl.DataFrame:
+    if isinstance(value, pl.LazyFrame):
+        try:
+            # The streaming engine, which is the default, keeps less of the order.
+            return value.collect(engine="in-memory")
+        except OSError as error:
+            raise PlanFailed(error) from error
+    if isinstance(value, pa.Table):
+        try:
+            return pl.DataFrame(pl.from_arrow(value))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise UnsupportedTable(error) from error
+    return pl.DataFrame(value)
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except pa.ArrowNotImplementedError as error:
+        raise NotATable(pa.Table, str(error)) from error
+
+
+def _dumped(identity: TableIdentity) -> Dumped:
+    return Dumped(logical=identity.digest, rows=identity.rows, columns=identity.columns)
+
+
+def sorted_by(frame: Frame, order_by: Sequence[str]) -> Frame:
+    """Return the rows in an order that depends on the rows alone.
+
+    They are sorted by the columns of `order_by`, ties by all other columns in their order; nulls
+    come first, NaN last. Raises `UnknownOrder`.
+    """
+    columns: list[str] = frame.collect_schema().names()
+    for column in order_by:
+        if column not in columns:
+            raise UnknownOrder(column, columns)
+    by = [*order_by, *(column for column in columns if column not in order_by)]
+    return frame.sort(by) if by else frame
+
+
+def write_lazy(frame: pl.LazyFrame, path: Path, order_by: Sequence[str]) -> Dumped:
+    """Sort a lazy frame, stream it into Parquet and digest the file batch by batch.
+
+    The digest is that of `TABLE.dump(sorted_by(frame, order_by), path)`; the bytes may differ.
+    Raises `UnknownOrder`, `UnsupportedColumn`, or the plan's own error.
+    """
+    ordered = sorted_by(frame, order_by)
+    table = TableDigest(ordered.collect_schema())
+    ordered.sink_parquet(
+        path, compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, statistics=True
+    )
+    for batch in read_batches(path):
+        table.update(batch)
+    return _dumped(table.finish())
+
+
+def read_batches(path: Path) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a stored table in order, `ROW_GROUP` at a time."""
+    stored = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    rows = stored.select(pl.len()).collect().item()
+    for start in range(0, rows, ROW_GROUP):
+        yield stored.slice(start, ROW_GROUP).collect(engine="in-memory")

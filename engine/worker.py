@@ -1,0 +1,37 @@
+"""The worker process: makes one call that its parent sends, answers, and ends.
+
+The message arrives on standard input, the answer goes to the file descriptor named on the
+command line. Standard input closing before that means that the parent is gone: then this
+process ends at once, leaving nothing half-committed behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+from dagrun.engine.canonical import decode, encode, find_object, to_bytes
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Make the call described on standard input."""
+    message = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    result = find_object(message["call"])(*decode(message["arguments"]))
+    data = to_bytes(encode(result, "the result"))
+    with os.fdopen(int(sys.argv[1]), "wb") as answer:
+        answer.write(data)
+    sys.stdout.flush()
+    # Threads of the stage's libraries must not hold up an answered call.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What the client gives back: answers and descriptions of models, as plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dagrun.proto import dagrun_v1_pb2 as pb
+
+_TYPES: Final[Mapping[int, str]] = {
+    pb.COLUMN_TYPE_DOUBLE: "double",
+    pb.COLUMN_TYPE_INT64: "int64",
+    pb.COLUMN_TYPE_STRING: "string",
+    pb.COLUMN_TYPE_BOOL: "bool",
+    pb.COLUMN_TYPE_TIMESTAMP: "timestamp",
+    pb.COLUMN_TYPE_WALL_CLOCK: "wall_clock",
+    pb.COLUMN_TYPE_DATE: "date",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model says about one row.
+
+    Attributes:
+        probability: of the positive class; a float32 value.
+        margin: the raw score before the sigmoid; a float32 value.
+        label: whether the probability reaches the threshold.
+        threshold: the model's threshold.
+        confidence: the probability of the label given; a float32 value.
+        model_version: the version in the registry, None for a bundle served from a file.
+        bundle_digest: digest of the bundle that answered.
+        features: the float32 vector that the model saw, null as NaN; None unless asked for.
+    """
+
+    probability: float
+    margin: float
+    label: bool
+    threshold: float
+    confidence: float
+    model_version: int | None
+    bundle_digest: str
+    features: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnInfo:
+    """One column that rows must have.
+
+    Attributes:
+        name: its name.
+        type: double, int64, string, bool, timestamp (an instant), wall_clock or date.
+        nullable: whether None is let in.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One served model.
+
+    Attributes:
+        name: the name that requests use.
+        version: the version in the registry, None for a bundle served from a file.
+        bundle_digest, spec_digest, model_digest: what answers, and its two parts.
+        columns: what a row must hold.
+        features: names of the features, in order.
+        threshold: probability from which on a row is labelled True.
+        metrics: figures of the evaluation.
+        trained_from, trained_to: span of the training data; may be empty.
+        lineage: what the bundle was built from: artifact name to logical digest.
+    """
+
+    name: str
+    version: int | None
+    bundle_digest: str
+    spec_digest: str
+    model_digest: str
+    columns: tuple[ColumnInfo, ...]
+    features: tuple[str, ...]
+    threshold: float
+    metrics: Mapping[str, float]
+    trained_from: str
+    trained_to: str
+    lineage: Mapping[str, str]
+
+
+def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
+    """Return the answers of a response."""
+    return [
+        Answer(
+            probability=answer.probability,
+            margin=answer.margin,
+            label=answer.label,
+            threshold=response.threshold,
+            confidence=answer.confidence,
+            model_version=response.model_version or None,
+            bundle_digest=response.bundle_digest,
+            features=tuple(answer.features) if features else None,
+        )
+        for answer in response.answers
+    ]
+
+
+def model_info(model: pb.Model) -> ModelInfo:
+    """Return a description from the wire."""
+    return ModelInfo(
+        name=model.name,
+        version=model.version or None,
+        bundle_digest=model.bundle_digest,
+        spec_digest=model.spec_digest,
+        model_digest=model.model_digest,
+        columns=tuple(
+            ColumnInfo(
+                name=column.name,
+                type=_TYPES.get(column.type, "unknown"),
+                nullable=column.nullable,
+            )
+            for column in model.columns
+        ),
+        features=tuple(model.features),
+        threshold=model.threshold,
+        metrics=dict(model.metrics),
+        trained_from=model.trained_from,
+        trained_to=model.trained_to,
+        lineage=dict(model.lineage),
+    )

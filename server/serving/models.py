@@ -1,0 +1,179 @@
+"""The models a server answers with: each proved against its golden rows before it is one.
+
+Guarantee: a `ServedModel` exists only for a bundle whose golden rows gave the recorded bits in
+this process; `Models` hands out complete models and is replaced as a whole, so no request sees
+half of a change. Where it ends: golden rows speak for the rows they hold.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from dagrun.engine.errors import DefinitionError
+from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.serving import answers
+from dagrun.server.serving.refusals import ModelNotServed
+from dagrun.server.serving.rows import RowReader, wire
+from dagrun.stages.bundle import (
+    Bundle,
+    GoldenReport,
+    ModelVersion,
+    Registry,
+    RowScorer,
+    check,
+    read_bundle,
+)
+
+Float32s = npt.NDArray[np.float32]
+
+
+class NoModels(DefinitionError):
+    """A server was asked to serve nothing, or one name twice."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        what = f"{', '.join(self.names)} named twice" if self.names else "no model named"
+        super().__init__(f"{what}: a server answers for one or more models by different names")
+
+
+class ServedModel:
+    """One proved bundle, ready to answer. It may be used from any thread.
+
+    Attributes:
+        name: the name that requests use.
+        bundle: what answers.
+        golden: the outcome of the replay, without differences.
+        version: its place in the registry, None for a bundle served from a file.
+        reader: reads rows of the model's columns.
+        tail: the part of each response that names version, digest and threshold.
+        description: what `GetModel` answers.
+    """
+
+    def __init__(self, name: str, bundle: Bundle, version: ModelVersion | None = None) -> None:
+        """Replay the golden rows. Raises `GoldenMismatch`."""
+        self.golden: GoldenReport = check(bundle)
+        self.golden.require()
+        self.name, self.bundle, self.version = name, bundle, version
+        self.reader = RowReader(bundle.spec.inputs)
+        self.threshold = bundle.threshold
+        number = version.version if version else 0
+        self.tail = answers.tail(bundle.threshold, number, bundle.digest)
+        self.description = _describe(name, number, bundle)
+        self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
+        self._scorers = threading.local()
+
+    @property
+    def scorer(self) -> RowScorer:
+        """The calling thread's own scorer."""
+        try:
+            scorer: RowScorer = self._scorers.scorer
+        except AttributeError:
+            scorer = self._scorers.scorer = RowScorer(self.bundle)
+        return scorer
+
+    def matrix(self, rows: Sequence[Sequence[object]]) -> Float32s:
+        """Return the features of admitted rows, of shape `(rows, features)`."""
+        if self._row is None:
+            frame = self.bundle.spec.frame_of(rows)
+            return self.bundle.booster.values(self.bundle.spec.transform(frame))
+        # Beyond the range of float32 lies infinity, for this path as for the others.
+        with np.errstate(over="ignore"):
+            return np.array([self._row(row) for row in rows], np.float32)
+
+    def report(self, now: datetime | None = None) -> tuple[str, str]:
+        """Return two lines for the operator: what is served, and the proof."""
+        bundle = self.bundle
+        line = (
+            f"bundle {bundle.digest[:4]} (spec {bundle.spec.digest[:4]}, "
+            f"model {bundle.booster.digest[:4]})"
+        )
+        if bundle.trained:
+            line += f", trained {bundle.trained.get('from')}..{bundle.trained.get('to')}"
+        if self.version:
+            line += f", registered {_ago(self.version.at, now or datetime.now(UTC))}"
+        rows = self.golden.rows
+        proof = f"{rows} of {rows} bit-identical (features, margins, probabilities)"
+        return line, f"golden rows: {proof}"
+
+
+class Models:
+    """The models served at this moment, by name."""
+
+    def __init__(self, models: Iterable[ServedModel]) -> None:
+        self.replace(models)
+
+    def replace(self, models: Iterable[ServedModel]) -> None:
+        """Serve these models from now on; requests under way keep the model they have.
+
+        Raises `NoModels` when there is none, or two have one name.
+        """
+        given = list(models)
+        by_name = {model.name: model for model in given}
+        if not given or len(by_name) < len(given):
+            raise NoModels(name for name in by_name if sum(m.name == name for m in given) > 1)
+        self._models: Mapping[str, ServedModel] = MappingProxyType(by_name)
+
+    @property
+    def current(self) -> Mapping[str, ServedModel]:
+        """The models by name: a picture that later changes leave alone."""
+        return self._models
+
+    def get(self, name: str) -> ServedModel:
+        """Return one model. Raises `ModelNotServed`."""
+        try:
+            return self._models[name]
+        except KeyError:
+            raise ModelNotServed(name, sorted(self._models)) from None
+
+
+def load(source: str | Path, registry: Registry | None = None) -> ServedModel:
+    """Load and prove what `source` names: a bundle's file (`Path`), or `name[@alias|@version]`.
+
+    Raises:
+        NotRegistered: the registry has no such model, version or alias.
+        BundleDamaged, DamagedBlob, UnknownVersion: the bundle cannot be read.
+        GoldenMismatch: it does not give the bits it was exported with.
+    """
+    if isinstance(source, Path):
+        bundle = read_bundle(source)
+        return ServedModel(bundle.name, bundle)
+    if registry is None:
+        raise DefinitionError(f"{source!r} is a name in a registry, and no registry was given")
+    version = registry.resolve(source)
+    return ServedModel(version.name, registry.load(version), version)
+
+
+def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:
+    return pb.Model(
+        name=name,
+        version=version,
+        bundle_digest=bundle.digest,
+        spec_digest=bundle.spec.digest,
+        model_digest=bundle.booster.digest,
+        columns=[
+            pb.Column(name=column.name, type=wire(column).type, nullable=column.nullable)
+            for column in bundle.spec.inputs
+        ],
+        features=bundle.spec.names,
+        threshold=bundle.threshold,
+        metrics=bundle.metrics,
+        trained_from=bundle.trained.get("from", ""),
+        trained_to=bundle.trained.get("to", ""),
+        lineage=bundle.lineage.inputs,
+    )
+
+
+def _ago(at: str, now: datetime) -> str:
+    seconds = max(0, int((now - datetime.fromisoformat(at)).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"

@@ -1,0 +1,155 @@
+"""The service `dagrun.v1.Prediction`: what each method answers, from bytes to bytes.
+
+Guarantee: a row and a table get the bits that `dagrun.stages.bundle.score` gives; all answers of
+one response come from one bundle, the one it names. Nothing is computed after the deadline, and
+nothing for a request that is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import get_ident
+
+import grpc
+
+from dagrun.engine.errors import listing, nearest
+from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.serving import answers
+from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.refusals import (
+    DeadlinePassed,
+    Method,
+    TooMuch,
+    ValuesRefused,
+    Violation,
+    parsed,
+    shortened,
+)
+from dagrun.server.serving.rows import NotAdmitted, Scalar
+from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.serving.tables import read_table, write_table
+from dagrun.stages.bundle import score
+from dagrun.stages.features.errors import BadValue, DtypeMismatch, UnknownColumn
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
+_MANY_ROWS = 9
+"""From here on one call of XGBoost for all rows (0.5 ms) is faster than one for each (54 us)."""
+
+
+class Prediction:
+    """The methods, each from the bytes of a request to the bytes of a response."""
+
+    def __init__(self, models: Models, settings: ServerSettings) -> None:
+        self._models, self._settings = models, settings
+        self._answered = _Counter()
+
+    @property
+    def answered(self) -> int:
+        """Number of `Predict` requests answered so far with their scores."""
+        return self._answered.total
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods by their name in the service."""
+        return {
+            "Predict": self.predict,
+            "PredictTable": self.predict_table,
+            "GetModel": self.get_model,
+            "ListModels": self.list_models,
+        }
+
+    def predict(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        """Score rows. The hot path: a microsecond here is a hundredth of a request."""
+        if context.time_remaining() == 0:
+            raise DeadlinePassed
+        request = parsed(pb.PredictRequest, data)
+        model = self._models.get(request.model)
+        rows = request.rows
+        if len(rows) > self._settings.max_rows:
+            raise TooMuch("rows", len(rows), self._settings.max_rows, "Use PredictTable.")
+        read = model.reader.read
+        try:
+            values = [read(row.values) for row in rows]
+        except NotAdmitted:
+            raise self._refused(model, parsed(pb.PredictRequest, data)) from None
+        response = _score(model, values, features=request.include_features)
+        self._answered.add()
+        return response
+
+    def predict_table(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        """Score a table."""
+        if context.time_remaining() == 0:
+            raise DeadlinePassed
+        request = parsed(pb.PredictTableRequest, data)
+        model = self._models.get(request.model)
+        frame = read_table(request.table, self._settings.max_table_rows)
+        known = [column.name for column in model.bundle.spec.inputs]
+        if unknown := [name for name in frame.columns if name not in known]:
+            raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
+        try:
+            scores = score(model.bundle, frame, nthread=1)
+        except UnknownColumn as error:
+            missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
+            raise ValuesRefused(model.name, missing) from error
+        except (BadValue, DtypeMismatch) as error:
+            violation = Violation(f"table.{error.column}", str(error))
+            raise ValuesRefused(model.name, [violation]) from error
+        table = write_table(answers.with_confidence(scores))
+        return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
+
+    def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
+        """Describe one model."""
+        request = parsed(pb.GetModelRequest, data)
+        return self._models.get(request.model).description.SerializeToString()
+
+    def list_models(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
+        """Describe all models."""
+        models = sorted(self._models.current.items())
+        response = pb.ListModelsResponse(models=[model.description for _, model in models])
+        return response.SerializeToString()
+
+    def _refused(self, model: ServedModel, request: pb.PredictRequest) -> Exception:
+        """Return what to raise for rows that the reader did not admit."""
+        most = self._settings.max_columns
+        for row in request.rows:
+            if len(row.values) > most:
+                return TooMuch("values in a row", len(row.values), most, "")
+        return ValuesRefused(model.name, model.reader.violations(request))
+
+
+def _score(model: ServedModel, rows: Sequence[Sequence[Scalar]], *, features: bool) -> bytes:
+    """Return the response for admitted rows."""
+    threshold = model.threshold
+    if len(rows) < _MANY_ROWS:
+        scorer, parts = model.scorer, []
+        for row in rows:
+            answer = answers.encode(*scorer.score(row), threshold)
+            parts.append(answers.with_features(answer, scorer.features) if features else answer)
+    else:
+        matrix = model.matrix(rows)
+        scores = model.bundle.booster.predict_values(matrix, nthread=1)
+        pairs = zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True)
+        parts = [answers.encode(*pair, threshold) for pair in pairs]
+        if features:
+            parts = list(map(answers.with_features, parts, matrix.tolist()))
+    return b"".join((*parts, model.tail))
+
+
+def _extra(name: str, known: Sequence[str]) -> Violation:
+    hint = nearest(name[:80], known) or f" Columns: {listing(known)}"
+    return Violation(f"table.{shortened(name)}", f"the model has no such column.{hint}")
+
+
+class _Counter:
+    """Counts from many threads without a lock: each thread has its own number."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def add(self) -> None:
+        thread = get_ident()
+        self._counts[thread] = self._counts.get(thread, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(list(self._counts.values()))

@@ -1,0 +1,192 @@
+"""Why a request is refused: each reason an error with its gRPC status, and `google.rpc` details.
+
+Guarantee: a refusal tells its caller what to change, in at most `_MOST_BYTES` of details, which
+fits the 8 KiB that gRPC peers take as trailing metadata. Errors of other kinds are none of the
+caller's business: `guarded` answers them with INTERNAL and a request id, and
+logs the rest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, NamedTuple, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from dagrun.engine.errors import DagrunError, listing, nearest
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_VIOLATIONS, _MOST_BYTES = 20, 3_000
+_MOST_NAME = 80
+
+Parsed = TypeVar("Parsed", bound=Message)
+Method = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+class Violation(NamedTuple):
+    """One value that a request gets wrong: `rows[3].distance`, and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class Refusal(DagrunError):
+    """A request that is answered with an error status.
+
+    Attributes:
+        code: a `google.rpc.Code`, numbered as `grpc.StatusCode` is.
+        violations: the fields at fault, those that fit into the answer.
+        trailers: trailing metadata.
+    """
+
+    code: ClassVar[int] = code_pb2.INVALID_ARGUMENT
+    violations: Sequence[Violation] = ()
+    trailers: tuple[tuple[str, str], ...] = ()
+
+    def status(self) -> grpc.Status:
+        """Return the status with its details, for `ServicerContext.abort_with_status`."""
+        status = status_pb2.Status(code=self.code, message=str(self))
+        if self.violations:
+            bad_request = error_details_pb2.BadRequest()
+            for violation in self.violations:
+                bad_request.field_violations.add(
+                    field=violation.field, description=violation.description
+                )
+            status.details.add().Pack(bad_request)
+        answer = rpc_status.to_status(status)
+        return _Status(answer.code, answer.details, (*answer.trailing_metadata, *self.trailers))
+
+
+class _Status(NamedTuple):
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: tuple[tuple[str, str | bytes], ...]
+
+
+class Malformed(Refusal):
+    """Bytes that are not the message, or the table, that they should be."""
+
+    def __init__(self, what: str, problem: object) -> None:
+        self.what, self.problem = what, problem
+        super().__init__(f"{what} cannot be read: {shortened(str(problem), 300)}")
+
+
+class ValuesRefused(Refusal):
+    """Values that the model's columns do not admit."""
+
+    def __init__(self, model: str, violations: Iterable[Violation]) -> None:
+        found = list(itertools.islice(violations, _MOST_VIOLATIONS))
+        self.model, self.violations = model, _first(found)
+        first = found[0]
+        more = " (and more, see the details)" if len(found) > 1 else ""
+        super().__init__(f"{model}: {first.field}: {first.description}{more}")
+
+
+class TooMuch(Refusal):
+    """More rows or columns than the server takes in one request."""
+
+    def __init__(self, what: str, found: int | str, most: int, instead: str) -> None:
+        self.what, self.found, self.most = what, found, most
+        super().__init__(f"{found} {what}; this server takes at most {most}. {instead}")
+
+
+class ModelNotServed(Refusal):
+    """A model that this server does not have."""
+
+    code = code_pb2.NOT_FOUND
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, known
+        super().__init__(
+            f"no model {shortened(name)!r} is served here.{nearest(name[:_MOST_NAME], known)} "
+            f"Models: {listing(known)}"
+        )
+
+
+class DeadlinePassed(Refusal):
+    """The time that the caller gave was over before the work began."""
+
+    code = code_pb2.DEADLINE_EXCEEDED
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed while the request waited; nothing was computed")
+
+
+class Busy(Refusal):
+    """More requests wait already than the server lets wait."""
+
+    code = code_pb2.RESOURCE_EXHAUSTED
+
+    def __init__(self, what: str, retry_after_ms: int) -> None:
+        self.what = what
+        # gRPC clients obey this trailer by themselves where retries are configured.
+        self.trailers = (("grpc-retry-pushback-ms", str(retry_after_ms)),)
+        super().__init__(f"too many {what} at once; try again in {retry_after_ms} ms")
+
+
+class Internal(Refusal):
+    """A defect, known to the caller by its request id only."""
+
+    code = code_pb2.INTERNAL
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.trailers = (("x-request-id", request_id),)
+        super().__init__(f"internal error; the server's log has it under request {request_id}")
+
+
+def guarded(method: Method) -> Method:
+    """Return the method with its refusals as statuses, and INTERNAL for anything else."""
+
+    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return method(data, context)
+        except Exception as error:  # noqa: BLE001 - the guard of every method
+            refusal = refusal_for(error)
+        return refuse(context, refusal)
+
+    return answer
+
+
+def refuse(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
+    """End the call with the refusal's status, by raising."""
+    context.abort_with_status(refusal.status())
+    raise AssertionError("abort_with_status raises")
+
+
+def refusal_for(error: Exception) -> Refusal:
+    """Return a refusal itself, or `Internal` for any other error, which is logged."""
+    if isinstance(error, Refusal):
+        return error
+    request_id = os.urandom(8).hex()
+    _LOGGER.error("request %s failed", request_id, exc_info=error)
+    return Internal(request_id)
+
+
+def parsed(kind: type[Parsed], data: bytes) -> Parsed:
+    """Return the message that the bytes hold. Raises `Malformed`."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise Malformed(f"the {kind.DESCRIPTOR.name}", error) from error
+
+
+def shortened(text: str, most: int = _MOST_NAME) -> str:
+    """Return `text`, cut when longer than `most` characters, and safe to print."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _first(violations: Sequence[Violation]) -> Sequence[Violation]:
+    room = _MOST_BYTES
+    for number, violation in enumerate(violations):
+        room -= len(violation.field.encode()) + len(violation.description.encode()) + 8
+        if room < 0:
+            return violations[: max(1, number)]
+    return violations

@@ -1,0 +1,217 @@
+"""The server: what listens, what it offers, and how it starts and ends.
+
+Guarantee: nothing listens before every model was proved against its golden rows. On SIGTERM or
+SIGINT the health turns NOT_SERVING, no new call is taken, calls in flight are finished (for at
+most `grace_seconds`), and `serve` returns. Where it ends: a call that arrives after the signal is
+refused with UNAVAILABLE; `dagrun.server.client` repeats it elsewhere, other callers should too.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from dagrun.engine.errors import DagrunError
+from dagrun.server.serving import cpus, health, models, prediction
+from dagrun.server.serving.health import SERVING, Health
+from dagrun.server.serving.models import Models
+from dagrun.server.serving.pool import Pool
+from dagrun.server.serving.prediction import Prediction
+from dagrun.server.serving.refusals import Busy
+from dagrun.server.serving.router import Handler, Limited, Router, unary
+from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.serving.streams import Streams
+from dagrun.stages.bundle import Registry
+
+_REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
+"""Both names of one protocol: its messages are the same on the wire."""
+
+Report = Callable[[str], None]
+
+
+class CannotListen(DagrunError):
+    """The address is taken, or not this host's."""
+
+    def __init__(self, address: str, problem: object) -> None:
+        self.address = address
+        super().__init__(
+            f"cannot listen on {address}: {problem}. Choose another port, or 0 for a free one"
+        )
+
+
+class Server:
+    """A gRPC server for some models. A context manager: it serves inside the `with`."""
+
+    def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
+        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        self.settings = settings or ServerSettings()
+        self.models = served
+        self.prediction = Prediction(served, self.settings)
+        self.health = Health()
+        self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
+        self._threads = Pool(self.settings.threads, "predict")
+        self._tables = Pool(self.settings.table_threads, "table")
+        self._refusals = Pool(1, "refuse")
+        self._server = grpc.server(
+            self._threads, handlers=[Router(self._methods())], options=_options(self.settings)
+        )
+        self.port = self._bind()
+
+    @property
+    def address(self) -> str:
+        """Host and bound port."""
+        return f"{self.settings.host}:{self.port}"
+
+    def start(self) -> None:
+        """Begin to answer, healthy."""
+        self._server.start()
+        self.tell_health()
+
+    def tell_health(self) -> None:
+        """Report the server and its present models as SERVING; call it after a replacement."""
+        names = ("", prediction.SERVICE, *self.models.current)
+        self.health.set(dict.fromkeys(names, SERVING))
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Turn NOT_SERVING, finish the calls in flight, and end. May be called twice."""
+        grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
+        self.health.close()
+        self._streams.cancel()
+        self._server.stop(grace).wait()
+        for pool in (self._threads, self._tables, self._refusals):
+            pool.shutdown(wait=False)
+        self._streams.close()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _bind(self) -> int:
+        address = f"{self.settings.host}:{self.settings.port}"
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise CannotListen(address, error) from error
+        return port
+
+    def _methods(self) -> Mapping[str, Handler | Limited]:
+        settings, answers = self.settings, self.prediction
+        return {
+            f"/{prediction.SERVICE}/Predict": Limited(
+                answers.predict,
+                self._threads,
+                waiting=settings.waiting,
+                refusals=self._refusals,
+                busy=Busy("requests", settings.retry_after_ms),
+            ),
+            f"/{prediction.SERVICE}/PredictTable": Limited(
+                answers.predict_table,
+                self._tables,
+                waiting=settings.waiting_tables,
+                refusals=self._refusals,
+                busy=Busy("tables", settings.retry_after_ms),
+            ),
+            f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
+            f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{health.SERVICE}/Check": unary(self.health.check),
+            f"/{health.SERVICE}/List": unary(self.health.list),
+            f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
+                self._streams.streaming(self.health.watch)
+            ),
+            **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
+        }
+
+    def _reflection(self) -> Handler:
+        services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
+        servicer = reflection.ReflectionServicer(services)
+        return grpc.stream_stream_rpc_method_handler(
+            self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
+            reflection_pb2.ServerReflectionRequest.FromString,
+            reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+
+
+def serve(
+    sources: Sequence[str | Path],
+    settings: ServerSettings | None = None,
+    *,
+    registry: Registry | None = None,
+    report: Report,
+    on_ready: Callable[[Server], None] | None = None,
+) -> None:
+    """Serve models until SIGTERM or SIGINT. Call it from the main thread.
+
+    Args:
+        sources: what to serve: `name[@alias|@version]` in the registry, or a bundle's `Path`.
+        settings: how; the defaults otherwise.
+        registry: where names are resolved, once, at the start.
+        report: gets each line about the start and the end.
+        on_ready: called with the server once it is healthy.
+
+    Raises:
+        GoldenMismatch: a bundle does not give its recorded bits; nothing listened.
+        NotRegistered, BundleDamaged, NoModels: there is nothing to serve.
+        CannotListen: the address is not to be had.
+    """
+    proved = Models(models.load(source, registry) for source in sources)
+    for model in proved.current.values():
+        for line in model.report():
+            report(line)
+    server = Server(proved, settings)
+    with _stop_signals() as stopped:
+        server.start()
+        for line in _listening(server):
+            report(line)
+        if on_ready is not None:
+            on_ready(server)
+        stopped.wait()
+        report("stopping: finishing what is in flight")
+        server.stop()
+    report(f"stopped: {server.prediction.answered} predictions answered")
+
+
+def _listening(server: Server) -> tuple[str, str]:
+    found = cpus.available()
+    plural = "s" * (found.count != 1)
+    return (
+        f"gRPC on {server.address} (dagrun.v1, health, reflection)",
+        f"1 process x {server.settings.threads} threads, 1 thread per prediction "
+        f"({found.limit}: {found.count} CPU{plural})",
+    )
+
+
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        # Else a second server would take a share of this one's connections in silence.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Set the event on SIGTERM and SIGINT; put the handlers back afterwards."""
+    stopped = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

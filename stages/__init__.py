@@ -1,0 +1,131 @@
+"""Features, bundles, the registry and the ready-made stages of machine learning.
+
+The public names of all rooms can be imported from here. A room is loaded when one of its names
+is first asked for, so that `import dagrun.stages` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagrun.stages.bundle import *  # noqa: F403
+    from dagrun.stages.evaluate import *  # noqa: F403
+    from dagrun.stages.features import *  # noqa: F403
+    from dagrun.stages.ingest import *  # noqa: F403
+    from dagrun.stages.split import *  # noqa: F403
+    from dagrun.stages.train import *  # noqa: F403
+    from dagrun.stages.validate import *  # noqa: F403
+
+_ROOMS = {
+    "features": (
+        "Column",
+        "Feature",
+        "FeatureSet",
+        "FeatureSpec",
+        "affine",
+        "bucket_fixed",
+        "bucket_quantile",
+        "cast",
+        "clip",
+        "clip_iqr",
+        "cross",
+        "cyclical",
+        "date_parts",
+        "feature_set",
+        "frequency",
+        "group_agg",
+        "hard_rows",
+        "impute_const",
+        "impute_stat",
+        "interact",
+        "log1p",
+        "lower",
+        "minmax",
+        "missing_flag",
+        "one_hot",
+        "ordinal",
+        "ratio",
+        "robust_scale",
+        "signed_log",
+        "standardize",
+        "target_mean",
+        "time_since",
+    ),
+    "bundle": (
+        "DEFAULT_ALIAS",
+        "AliasMove",
+        "Booster",
+        "Bundle",
+        "BundleDamaged",
+        "Difference",
+        "FeatureMismatch",
+        "GoldenMismatch",
+        "GoldenReport",
+        "GoldenRows",
+        "Lineage",
+        "ModelVersion",
+        "NameInvalid",
+        "NotRegistered",
+        "NothingToRollBack",
+        "Prediction",
+        "PredictionFailed",
+        "Registry",
+        "RowScore",
+        "RowScorer",
+        "ThresholdInvalid",
+        "check",
+        "make_bundle",
+        "read_bundle",
+        "register",
+        "score",
+    ),
+    "train": (
+        "TrainingInvalid",
+        "fit_xgboost",
+    ),
+    "evaluate": (
+        "CalibrationBin",
+        "Decisions",
+        "EvaluationInvalid",
+        "Gate",
+        "Gates",
+        "NoSuchFigure",
+        "Report",
+        "Scores",
+        "choose_threshold",
+        "evaluate",
+        "judge",
+    ),
+    "validate": (
+        "ColumnRules",
+        "Contract",
+        "ContractViolation",
+        "SumRule",
+        "Violation",
+        "validate",
+    ),
+    "ingest": (
+        "Unparsed",
+        "ValuesUnreadable",
+        "read_csv",
+        "read_ndjson",
+        "read_parquet",
+    ),
+    "split": (
+        "SplitInvalid",
+        "split_by_time",
+    ),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'dagrun.stages' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"dagrun.stages.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_ROOM_OF))

@@ -1,0 +1,46 @@
+"""The bundle: spec, model and golden rows under one digest, and the registry of its versions."""
+
+from dagrun.stages.bundle.booster import Booster, FeatureMismatch, Prediction
+from dagrun.stages.bundle.bundle import Bundle, BundleDamaged, Lineage, read_bundle
+from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
+from dagrun.stages.bundle.golden_rows import GoldenRows
+from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
+from dagrun.stages.bundle.registry import DEFAULT_ALIAS, Registry, register
+from dagrun.stages.bundle.row import PredictionFailed, RowScore, RowScorer
+from dagrun.stages.bundle.score import score
+from dagrun.stages.bundle.versions import (
+    AliasMove,
+    ModelVersion,
+    NameInvalid,
+    NothingToRollBack,
+    NotRegistered,
+)
+
+__all__ = [
+    "DEFAULT_ALIAS",
+    "AliasMove",
+    "Booster",
+    "Bundle",
+    "BundleDamaged",
+    "Difference",
+    "FeatureMismatch",
+    "GoldenMismatch",
+    "GoldenReport",
+    "GoldenRows",
+    "Lineage",
+    "ModelVersion",
+    "NameInvalid",
+    "NotRegistered",
+    "NothingToRollBack",
+    "Prediction",
+    "PredictionFailed",
+    "Registry",
+    "RowScore",
+    "RowScorer",
+    "ThresholdInvalid",
+    "check",
+    "make_bundle",
+    "read_bundle",
+    "register",
+    "score",
+]

@@ -1,0 +1,172 @@
+"""The bundle: spec, model and golden rows as one immutable value and one file.
+
+Guarantee: equal content gives equal bytes and an equal digest, on every machine and at every
+time. The digest covers the manifest, the manifest lists the digest of every member, and reading
+checks them all, so damage is found and named. Where it ends: a bundle whose digests were made
+anew after a change is caught by its golden rows (`dagrun.stages.bundle.golden`), not here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dagrun.engine import canonical
+from dagrun.engine.errors import DagrunError, UnknownVersion
+from dagrun.stages.bundle import archive
+from dagrun.stages.bundle.booster import Booster
+from dagrun.stages.bundle.golden_rows import GoldenRows
+from dagrun.stages.features import FeatureSpec
+
+BUNDLE_FORMAT = 1
+
+_MANIFEST, _SPEC, _MODEL, _GOLDEN = "manifest.json", "spec.json", "model.ubj", "golden.parquet"
+_TABLES, _TABLE_SUFFIX = "tables/", ".parquet"
+
+
+class BundleDamaged(DagrunError):
+    """A bundle's file is not what its manifest says."""
+
+    def __init__(self, member: str, problem: str) -> None:
+        self.member, self.problem = member, problem
+        super().__init__(
+            f"the bundle is damaged: {member} {problem}; nothing was loaded from it. "
+            "Export it again from the store that made it, or run its pipeline again"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """What a bundle was made from.
+
+    Attributes:
+        inputs: logical digest of each artifact that the bundle's stage took, by name.
+        key: key of that stage, "" when it was called outside a run.
+    """
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """What a server loads: everything between a raw row and its prediction.
+
+    Attributes:
+        name: name of the model.
+        spec: the fitted feature spec.
+        booster: the model; its features are the spec's.
+        golden: rows with the bits they must give.
+        threshold: a probability at or above it is labelled True (compared in double precision).
+        metrics: figures of the evaluation, by name.
+        trained: first and last moment of the training data, as `{"from": ..., "to": ...}`.
+        lineage: what it was made from.
+    """
+
+    name: str
+    spec: FeatureSpec
+    booster: Booster
+    golden: GoldenRows
+    threshold: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    trained: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+
+    __dagrun_codec__: ClassVar[str] = "dagrun.stages.bundle.codec:BUNDLE"
+
+    @property
+    def digest(self) -> str:
+        """Digest of the manifest, and through it of every member."""
+        return self._packed[0]
+
+    def to_bytes(self) -> bytes:
+        """Return the bundle's file."""
+        return self._packed[1]
+
+    @cached_property
+    def _packed(self) -> tuple[str, bytes]:
+        members = {
+            _SPEC: self.spec.to_bytes(),
+            _MODEL: self.booster.ubj,
+            _GOLDEN: self.golden.parquet,
+            **{f"{_TABLES}{name}{_TABLE_SUFFIX}": data for name, data in self.spec.tables.items()},
+        }
+        manifest = {
+            "booster": self.booster.describe(),
+            "format": BUNDLE_FORMAT,
+            "lineage": {"inputs": dict(self.lineage.inputs), "key": self.lineage.key},
+            "members": {name: canonical.digest_bytes(data) for name, data in members.items()},
+            "metrics": canonical.encode(dict(self.metrics), "metrics"),
+            "name": self.name,
+            "threshold": canonical.encode(self.threshold),
+            "trained": dict(self.trained),
+        }
+        members[_MANIFEST] = canonical.to_bytes(manifest)
+        return canonical.digest("bundle", manifest), archive.pack(members)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Bundle:
+        """Read a bundle's file.
+
+        Raises:
+            BundleDamaged: a member is missing, unexpected, or has another digest.
+            UnknownVersion: another version of dagrun wrote it.
+        """
+        members = _unpack(data)
+        manifest = _read_manifest(members)
+        tables = {
+            name.removeprefix(_TABLES).removesuffix(_TABLE_SUFFIX): content
+            for name, content in members.items()
+            if name.startswith(_TABLES)
+        }
+        spec = FeatureSpec.from_bytes(members[_SPEC], tables)
+        return cls(
+            name=manifest["name"],
+            spec=spec,
+            booster=Booster.rebuild(manifest["booster"], members[_MODEL]),
+            golden=GoldenRows.read(members[_GOLDEN], spec.names),
+            threshold=canonical.decode(manifest["threshold"]),
+            metrics=canonical.decode(manifest["metrics"]),
+            trained=manifest["trained"],
+            lineage=Lineage(**manifest["lineage"]),
+        )
+
+
+def read_bundle(path: Path | str) -> Bundle:
+    """Read a bundle's file from disk. Raises as `Bundle.from_bytes` does."""
+    return Bundle.from_bytes(Path(path).read_bytes())
+
+
+def _unpack(data: bytes) -> dict[str, bytes]:
+    try:
+        return archive.unpack(data)
+    except ValueError as error:
+        raise BundleDamaged("the file", f"is no archive that can be read ({error})") from error
+
+
+def _read_manifest(members: Mapping[str, bytes]) -> Any:
+    """Return the parsed manifest after checking every member against it."""
+    try:
+        manifest = json.loads(members[_MANIFEST])
+        version, listed = manifest["format"], manifest["members"]
+    except KeyError as error:
+        raise BundleDamaged(_MANIFEST, f"lacks {error}") from error
+    except ValueError as error:
+        raise BundleDamaged(_MANIFEST, f"cannot be parsed ({error})") from error
+    if version != BUNDLE_FORMAT:
+        raise UnknownVersion("the bundle", version, BUNDLE_FORMAT)
+    for name in sorted({_SPEC, _MODEL, _GOLDEN} | set(listed)):
+        if name not in members:
+            raise BundleDamaged(name, "is missing")
+        found = canonical.digest_bytes(members[name])
+        if found != listed.get(name):
+            expected = str(listed.get(name, "(not listed)"))
+            raise BundleDamaged(name, f"has digest {found[:12]}, its manifest says {expected[:12]}")
+    for name in members:
+        if name != _MANIFEST and name not in listed:
+            raise BundleDamaged(name, "is not listed in its manifest")
+    return manifest

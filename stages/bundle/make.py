@@ -1,0 +1,73 @@
+"""Making a bundle from the artifacts of a pipeline, proved before it leaves the stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+
+from dagrun.engine.context import Context
+from dagrun.engine.errors import DagrunError
+from dagrun.stages.bundle.booster import Booster, FeatureMismatch
+from dagrun.stages.bundle.bundle import Bundle, Lineage
+from dagrun.stages.bundle.golden import check
+from dagrun.stages.bundle.golden_rows import record
+from dagrun.stages.features import FeatureSpec
+
+
+class ThresholdInvalid(DagrunError):
+    """A decision threshold is not a probability."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        super().__init__(
+            f"threshold is {threshold!r}; it is compared with a probability, so give a number "
+            "from 0 to 1, such as the report's"
+        )
+
+
+def make_bundle(
+    ctx: Context | None,
+    *,
+    name: str,
+    spec: FeatureSpec,
+    booster: Booster,
+    sample: pl.DataFrame,
+    threshold: float = 0.5,
+    metrics: Mapping[str, float] | None = None,
+    trained: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Return a bundle whose golden rows were replayed once already.
+
+    Args:
+        ctx: the running stage's context, whose key and inputs become the lineage; None outside.
+        name: name of the model.
+        spec: the fitted spec.
+        booster: a model trained on the spec's features.
+        sample: raw rows with the spec's inputs; the golden rows are drawn from them.
+        threshold: probability from which on a row is labelled True.
+        metrics: figures to show with the model.
+        trained: first and last moment of the training data, `{"from": ..., "to": ...}`.
+
+    Raises:
+        FeatureMismatch: the model expects other features than the spec makes.
+        GoldenMismatch: the two paths disagree, which is a defect of an op.
+        ThresholdInvalid: the threshold is no probability.
+    """
+    if booster.features != spec.names:
+        raise FeatureMismatch(booster.features, spec.names)
+    if not (math.isfinite(threshold) and 0.0 <= threshold <= 1.0):
+        raise ThresholdInvalid(threshold)
+    bundle = Bundle(
+        name=name,
+        spec=spec,
+        booster=booster,
+        golden=record(spec, booster, sample),
+        threshold=float(threshold),
+        metrics=dict(metrics or {}),
+        trained=dict(trained or {}),
+        lineage=Lineage(inputs=dict(ctx.inputs), key=ctx.key) if ctx else Lineage(),
+    )
+    check(bundle).require()
+    return bundle

@@ -1,0 +1,81 @@
+"""What the registry tells: model versions, moves of an alias, and what can be wrong with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dagrun.engine.errors import DagrunError, listing, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One registered bundle.
+
+    Attributes:
+        name: the model's name.
+        version: its number, from 1.
+        bundle: the bundle's digest.
+        blob: blob digest of its file.
+        run_id: the run that registered it, "" outside a run.
+        at: when, ISO 8601 in UTC.
+        by: user name.
+        reason: why, in the words of who did it.
+    """
+
+    name: str
+    version: int
+    bundle: str
+    blob: str
+    run_id: str
+    at: str
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasMove:
+    """One move of an alias: where it points from then on, and why."""
+
+    alias: str
+    version: int
+    rollback: bool
+    at: str
+    by: str
+    reason: str
+
+
+class NotRegistered(DagrunError):
+    """A model, version or alias does not exist."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, tuple(known)
+        super().__init__(
+            f"no {what} {name!r} is registered.{nearest(name, self.known)} "
+            f"There is: {listing(self.known)} (see: dagrun registry list)"
+        )
+
+
+class NameInvalid(DagrunError):
+    """A model or alias cannot be called so."""
+
+    def __init__(self, what: str, name: str) -> None:
+        self.what, self.name = what, name
+        super().__init__(
+            f"{name!r} cannot be the name of {what}: use letters, digits, '_', '-' and '.', "
+            "and for an alias not digits alone (they mean a version)"
+        )
+
+
+class NothingToRollBack(DagrunError):
+    """An alias has pointed to one version only."""
+
+    def __init__(self, name: str, alias: str) -> None:
+        self.name, self.alias = name, alias
+        super().__init__(
+            f"{name}@{alias} has no earlier version to go back to; "
+            f"point it to one of your choice with: dagrun registry alias {name} {alias} VERSION"
+        )

@@ -1,0 +1,129 @@
+"""The spec as a document: canonical JSON, versioned, with large tables beside it as Parquet.
+
+Guarantee: reading what was written gives an equal spec and writing it again equal bytes. Floats
+stand in decimal for people and in hexadecimal for machines. The limit: the Parquet bytes of a
+table, and so the digest of a spec that has one, may differ between versions of Polars.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from dagrun.engine.canonical import digest_bytes
+from dagrun.engine.errors import UnknownVersion
+from dagrun.stages.features.column import Column
+from dagrun.stages.features.errors import SpecDamaged, UnknownOp
+from dagrun.stages.features.op import Op
+from dagrun.stages.features.ops import OPS
+from dagrun.stages.features.step import Output, Step
+from dagrun.stages.features.table import Table, read_table
+
+FORMAT = "dagrun.features"
+VERSION = 1
+INLINE = 256
+"""Tables of at most this many rows stand in the document itself."""
+
+Parts = tuple[tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None]
+
+
+def write_document(
+    inputs: Sequence[Column],
+    steps: Sequence[Step],
+    outputs: Sequence[Output],
+    label: str | None,
+) -> tuple[dict[str, object], Mapping[str, bytes]]:
+    """Return the document's JSON form and the tables it names, by digest."""
+    tables: dict[str, bytes] = {}
+    form: dict[str, object] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "inputs": [asdict(column) for column in inputs],
+        "steps": [_step_form(step, tables) for step in steps],
+        "features": [asdict(output) for output in outputs],
+        "label": label,
+    }
+    return form, dict(sorted(tables.items()))
+
+
+def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
+    op = step.op
+    state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
+    reads = list(step.reads)
+    return {"name": step.name, "op": op.op, "version": op.version, "reads": reads, "state": state}
+
+
+def _form(value: object, tables: dict[str, bytes]) -> object:
+    if isinstance(value, float):
+        return {"dec": repr(value), "hex": value.hex()}
+    if isinstance(value, tuple):
+        return [_form(item, tables) for item in value]
+    if isinstance(value, Table):
+        if len(value) <= INLINE:
+            return {"keys": _form(value.keys, tables), "values": _form(value.values, tables)}
+        data = value.to_parquet()
+        digest = digest_bytes(data)
+        tables[digest] = data
+        return {"table": digest}
+    return value
+
+
+def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
+    """Return inputs, steps, features and label. Raises as `FeatureSpec.from_bytes` says."""
+    what = "the feature spec"
+    try:
+        form = json.loads(data)
+    except ValueError as error:
+        raise SpecDamaged(what, f"is not JSON ({error})") from error
+    if not isinstance(form, dict) or form.get("format") != FORMAT:
+        raise SpecDamaged(what, f"is not a document of format {FORMAT!r}")
+    if form.get("version") != VERSION:
+        raise UnknownVersion(what, form.get("version"), VERSION)
+    try:
+        inputs = tuple(Column(**column) for column in form["inputs"])
+        steps = tuple(_read_step(step, tables) for step in form["steps"])
+        outputs = tuple(Output(**output) for output in form["features"])
+        label = form["label"]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
+    _check_places(inputs, steps, outputs)
+    return inputs, steps, outputs, label
+
+
+def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
+    kind = OPS.get(form["op"])
+    if kind is None:
+        raise UnknownOp(form["op"], OPS)
+    if form["version"] != kind.version:
+        raise UnknownVersion(f"op {kind.op!r} of the feature spec", form["version"], kind.version)
+    state = {name: _value(item, tables) for name, item in form["state"].items()}
+    if set(state) != {field.name for field in fields(kind)}:
+        raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
+    op: Op = kind(**state)
+    return Step(name=form["name"], op=op, reads=tuple(form["reads"]))
+
+
+def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
+    if isinstance(form, list):
+        return tuple(_value(item, tables) for item in form)
+    if isinstance(form, dict):
+        if "hex" in form:
+            return float.fromhex(form["hex"])
+        if "table" in form:
+            return read_table(form["table"], tables)
+        return Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
+    return form
+
+
+def _check_places(
+    inputs: Sequence[Column], steps: Sequence[Step], outputs: Sequence[Output]
+) -> None:
+    what = "the feature spec"
+    for place, step in enumerate(steps, start=len(inputs)):
+        if not step.reads or not all(0 <= read < place for read in step.reads):
+            raise SpecDamaged(what, f"has a step {step.name!r} that reads ahead")
+    known = len(inputs) + len(steps)
+    if not all(len(inputs) <= output.value < known for output in outputs):
+        raise SpecDamaged(what, "has a feature without a step")

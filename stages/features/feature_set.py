@@ -1,0 +1,66 @@
+"""The feature set: what is to be fitted, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dagrun.stages.features.column import Column
+from dagrun.stages.features.define import Feature, Source, flatten
+from dagrun.stages.features.errors import FeatureDefinitionError
+from dagrun.stages.features.fit import fit
+from dagrun.stages.features.numeric import cast
+from dagrun.stages.features.spec import FeatureSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    """Features in the order of the matrix, not fitted.
+
+    Attributes:
+        features: their definitions.
+        inputs: input columns whose schema is declared; those left out are nullable and take
+            their dtype from the training frame.
+    """
+
+    features: tuple[Feature, ...]
+    inputs: tuple[Column, ...] = ()
+
+    def fit(self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None) -> FeatureSpec:
+        """Return the spec fitted on the training rows.
+
+        Raises `UnknownColumn`, `DtypeMismatch` or `FeatureDefinitionError` before reading any
+        row, and `CannotFit` when the rows do not determine a feature's state.
+        """
+        return fit(self.features, self.inputs, train, label)[0]
+
+    def fit_transform(
+        self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None
+    ) -> tuple[FeatureSpec, pl.DataFrame]:
+        """Return the spec and the training matrix, the label as its last column.
+
+        Features that use a target are out of fold in this matrix, so it differs there from
+        `spec.transform(train)`, whose values would leak each row's own label.
+        """
+        return fit(self.features, self.inputs, train, label)
+
+
+def feature_set(*features: Source, inputs: Sequence[Column] = ()) -> FeatureSet:
+    """Gather features; a plain column name is the column itself, as by `cast`.
+
+    Raises `FeatureDefinitionError` for a name that is taken twice.
+    """
+    made: list[Feature] = []
+    for source in flatten(features, "feature_set"):
+        made.extend(cast(source) if isinstance(source, str) else [source])
+    for kind, names in (
+        ("feature", [one.name for one in made]),
+        ("input", [column.name for column in inputs]),
+    ):
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise FeatureDefinitionError(
+                double, f"there are two {kind}s of this name; set one with name=..."
+            )
+    return FeatureSet(features=tuple(made), inputs=tuple(inputs))

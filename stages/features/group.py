@@ -1,0 +1,182 @@
+"""Ops that look up what the training rows say about a key: group_agg and target_mean.
+
+Both freeze a table when fitted; serving is a lookup. Their value column is fit-only: it is not
+part of the spec's input schema. Sums are correctly rounded, so no row order shows in them.
+"""
+
+# ruff: noqa: D102 - the twins are documented at `Op`
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+import polars as pl
+
+from dagrun.stages.features.define import Feature, Features, Source, flatten, name_of, number, only
+from dagrun.stages.features.errors import FeatureDefinitionError
+from dagrun.stages.features.kind import KEY
+from dagrun.stages.features.op import Names, Op
+from dagrun.stages.features.table import Table, flat, groups, make_table
+from dagrun.stages.features.training import Training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouped(Op):
+    """A number per key from a frozen table; a null in the key gives null, an unseen key `other`.
+
+    `other` is None for null.
+    """
+
+    takes = (KEY,)
+    table: Table | None = None
+    other: float | None = None
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        assert self.table is not None
+        return self.table.batch(x, self.other)
+
+    def row(self, x: Names) -> str:
+        assert self.table is not None
+        found, other = self.table.row(), "nan" if self.other is None else repr(self.other)
+        if len(x) == 1:
+            codes = {**found, None: math.nan}
+            return f"{x.bind(codes.get, f'{x[0]}_groups')}({x[0]}, {other})"
+        key, missing = ", ".join(x), " or ".join(x.null(place) for place in range(len(x)))
+        return f"nan if {missing} else {x.bind(found.get, 'groups')}(({key}), {other})"
+
+
+Statistic = Literal["mean", "median", "min", "max", "count"]
+_STATISTICS: dict[str, Callable[[Training, list[float]], float]] = {
+    "mean": Training.mean,
+    "median": lambda _, values: statistics.median(values),
+    "min": lambda _, values: min(values),
+    "max": lambda _, values: max(values),
+    "count": lambda _, values: float(len(values)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAgg(Grouped):
+    """An aggregate of a column's finite values per key over the training rows, frozen.
+
+    Unseen keys, and keys without a finite value, get `default`, which None leaves null.
+    Twin: feature-engine `MatchVariables` with a grouped mean, a join with an aggregate in SQL.
+    """
+
+    op = "group_agg"
+    how: Statistic
+
+    def fit(self, train: Training) -> Self:
+        found = groups(train.columns, train.targets[0])
+        if not found:
+            raise train.error("no training row has both a key and a finite value")
+        aggregate = _STATISTICS[self.how]
+        entries = {
+            key: train.settled(aggregate(train, values), self.how) for key, values in found.items()
+        }
+        return replace(self, table=make_table(entries))
+
+
+def group_agg(
+    value: str,
+    *,
+    by: Source,
+    how: Statistic = "mean",
+    default: float | None = None,
+    name: str | None = None,
+) -> Features:
+    """Join a frozen aggregate (mean, median, min, max, count) of a column by key.
+
+    `value` is read when fitting only. Do not aggregate the label with it: `target_mean` does
+    that without leaking each training row's own label.
+    """
+    if how not in _STATISTICS:
+        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(_STATISTICS)}")
+    keys = tuple(only(key, "group_agg") for key in flatten([by], "group_agg"))
+    other = None if default is None else number("group_agg", "default", default)
+    derived = f"{value}_{how}_by_{'_'.join(name_of(key) for key in keys)}"
+    op = GroupAgg(how=how, other=other)
+    return (Feature(name=name or derived, op=op, inputs=keys, targets=(value,)),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMean(Grouped):
+    """(sum of the target + prior * its overall mean) / (rows + prior), per key.
+
+    Training rows get it from the folds they are not in; everything else from the frozen table
+    of all training rows, and an unseen key the overall mean. Rows without a finite target do
+    not count. Formula: the m-estimate of Micci-Barreca, "A preprocessing scheme for
+    high-cardinality categorical attributes", 2001. Twin: scikit-learn
+    `TargetEncoder(smooth=prior, cv=folds)`, category_encoders `MEstimateEncoder(m=prior)`.
+    """
+
+    op = "target_mean"
+    prior: float
+    folds: int
+
+    def fit(self, train: Training) -> Self:
+        found = groups(train.columns, train.targets[0])
+        if not found:
+            raise train.error("no training row has both a key and a target")
+        overall = train.mean(flat(found))
+        sums = {key: (math.fsum(values), len(values)) for key, values in found.items()}
+        entries = {key: self._smooth(*pair, overall) for key, pair in sums.items()}
+        return replace(self, table=make_table(entries), other=overall)
+
+    def _smooth(self, total: float, rows: int, overall: float) -> float:
+        weight = rows + self.prior
+        return (total + self.prior * overall) / weight if weight > 0.0 else overall
+
+    def out_of_fold(self, train: Training) -> pl.Series:
+        fold = fold_numbers(len(train.targets[0]), self.folds)
+        parts = []
+        for place in range(self.folds):
+            outside = Training(
+                name=train.name,
+                columns=tuple(column.filter(fold != place) for column in train.columns),
+                targets=(train.targets[0].filter(fold != place),),
+            )
+            names = [column.name for column in train.columns]
+            inside = pl.DataFrame(train.columns).with_row_index("row").filter(fold == place)
+            twin = self.fit(outside).batch([pl.col(name) for name in names])
+            parts.append(inside.select("row", encoded=twin))
+        return pl.concat(parts).sort("row")["encoded"]
+
+
+def fold_numbers(rows: int, folds: int) -> pl.Series:
+    """Return a fold for each row: a fixed scramble of its index, so no period can align.
+
+    Knuth's multiplicative hash with 2**64 divided by the golden ratio.
+    """
+    index = np.arange(rows, dtype=np.uint64)
+    scrambled = (index * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    return pl.Series(scrambled % np.uint64(folds))
+
+
+def target_mean(
+    target: str,
+    *,
+    by: Source,
+    prior: float = 20.0,
+    folds: int = 5,
+    name: str | None = None,
+) -> Features:
+    """Replace a key by the target's mean among its training rows, smoothed by `prior` rows.
+
+    In the training matrix of `fit_transform` the value is out of fold, so that a row's own
+    label does not leak into it. `target` is read when fitting only.
+    """
+    weight = number("target_mean", "prior", prior)
+    if weight < 0.0:
+        raise FeatureDefinitionError("target_mean", f"prior must not be negative, got {prior}")
+    if not isinstance(folds, int) or folds < 2:
+        raise FeatureDefinitionError("target_mean", f"folds is 2 or more, got {folds!r}")
+    keys = tuple(only(key, "target_mean") for key in flatten([by], "target_mean"))
+    derived = f"{target}_mean_by_{'_'.join(name_of(key) for key in keys)}"
+    op = TargetMean(prior=weight, folds=folds)
+    return (Feature(name=name or derived, op=op, inputs=keys, targets=(target,)),)

@@ -1,0 +1,123 @@
+"""Ops for missing values: impute_const, impute_stat and missing_flag."""
+
+# ruff: noqa: D102 - the twins are documented at `Op`
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import polars as pl
+
+from dagrun.stages.features.define import Features, Source, each, number
+from dagrun.stages.features.errors import FeatureDefinitionError
+from dagrun.stages.features.kind import ANY, NUMBER, TEXT, Kind
+from dagrun.stages.features.op import Names, Op
+from dagrun.stages.features.training import Training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled(Op):
+    """Null becomes the value; everything else stays."""
+
+    value: float | str | None = None
+
+    def result(self, kinds: Sequence[Kind]) -> Kind:
+        return kinds[0]
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        return x[0].fill_null(pl.lit(self.value))
+
+    def row(self, x: Names) -> str:
+        return f"{self.value!r} if {x.null(0)} else {x[0]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputeNumber(Filled):
+    """Null becomes a given number. Twin: scikit-learn `SimpleImputer(strategy="constant")`."""
+
+    op = "impute_number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputeText(Filled):
+    """Null becomes a given string. Twin: feature-engine `CategoricalImputer`."""
+
+    op = "impute_text"
+    takes = (TEXT,)
+
+
+def impute_const(*columns: Source, value: float | str, name: str | None = None) -> Features:
+    """Replace null by a constant: a number in number columns, a string in string columns."""
+    if isinstance(value, str):
+        return each(ImputeText(value=value), columns, name, "imputed")
+    return each(
+        ImputeNumber(value=number("impute_const", "value", value)), columns, name, "imputed"
+    )
+
+
+Stat = Literal["mean", "median", "mode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputeStat(Filled):
+    """Null becomes the training rows' mean, median or mode (the smallest of several modes).
+
+    Twin: scikit-learn `SimpleImputer(strategy="mean" | "median" | "most_frequent")`. Numbers
+    that are not finite are left out of the fit; strings have a mode only.
+    """
+
+    op = "impute_stat"
+    takes = (NUMBER | TEXT,)
+    stat: Stat
+
+    def settle(self, name: str, kinds: Sequence[Kind]) -> Self:
+        if kinds[0] == "string" and self.stat != "mode":
+            raise FeatureDefinitionError(name, f"strings have no {self.stat}; use stat='mode'")
+        return self
+
+    def fit(self, train: Training) -> Self:
+        if self.stat == "median":
+            return replace(self, value=train.quantile(0.5))
+        if self.stat == "mean":
+            return replace(self, value=train.mean(train.finite()))
+        if train.columns[0].dtype == pl.String:
+            return replace(self, value=_mode(train.counts()))
+        return replace(self, value=_mode(Counter(train.finite())) + 0.0)
+
+
+def _mode(counts: Counter[Any]) -> Any:
+    most = max(counts.values())
+    return min(value for value, count in counts.items() if count == most)
+
+
+def impute_stat(*columns: Source, stat: Stat = "median", name: str | None = None) -> Features:
+    """Replace null by the training rows' mean, median or mode."""
+    if stat not in ("mean", "median", "mode"):
+        raise FeatureDefinitionError("impute_stat", f"stat is mean, median or mode, not {stat!r}")
+    return each(ImputeStat(stat=stat), columns, name, "imputed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingFlag(Op):
+    """1 where the value is null, else 0; never null itself.
+
+    Twin: scikit-learn `MissingIndicator`, feature-engine `AddMissingIndicator`.
+    """
+
+    op = "missing_flag"
+    takes = (ANY,)
+    integer = True
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        return x[0].is_null().cast(pl.Float64)
+
+    def row(self, x: Names) -> str:
+        return f"1.0 if {x.null(0)} else 0.0"
+
+
+def missing_flag(*columns: Source, name: str | None = None) -> Features:
+    """Say whether a value is missing."""
+    return each(MissingFlag(), columns, name, "missing")

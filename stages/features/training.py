@@ -1,0 +1,77 @@
+"""What an op sees of the training rows when it is fitted, and the statistics it may take.
+
+Guarantee: every statistic here is the same for the same rows in any order and on any number of
+threads: sums are correctly rounded (`math.fsum`), order statistics are exact, ties are broken by
+value, and -0.0 is 0.0. Values that are not finite are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dagrun.stages.features.errors import CannotFit
+from dagrun.stages.features.table import Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The training rows of one feature.
+
+    Attributes:
+        name: the feature, for errors.
+        columns: its inputs, as the batch twin sees them.
+        targets: its fit-only columns, as Float64.
+    """
+
+    name: str
+    columns: tuple[pl.Series, ...]
+    targets: tuple[pl.Series, ...] = ()
+
+    def error(self, problem: str) -> CannotFit:
+        """Return the error that says why the feature cannot be fitted."""
+        return CannotFit(self.name, problem)
+
+    def finite(self) -> list[float]:
+        """Return the first column's finite values. Raises `CannotFit` when there is none."""
+        values: list[float] = self._finite().to_list()
+        return values
+
+    def counts(self) -> Counter[Scalar]:
+        """Return the rows per value of the first column. Raises `CannotFit` when all are null."""
+        values = self.columns[0].drop_nulls().value_counts(name="rows")
+        if values.is_empty():
+            raise self.error("its column has no value in the training rows")
+        return Counter(dict(zip(*values.get_columns(), strict=True)))
+
+    def quantile(self, share: float) -> float:
+        """Return a quantile of the first column by linear interpolation.
+
+        Definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages", 1996.
+        """
+        value = self._finite().quantile(share, "linear")
+        assert value is not None
+        return self.settled(value, "quantile")
+
+    def mean(self, values: Sequence[float]) -> float:
+        """Return the mean of `values`. Raises `CannotFit` when it is not finite."""
+        try:
+            return self.settled(math.fsum(values) / len(values), "mean")
+        except OverflowError:
+            raise self.error("the sum of its column exceeds the range of a double") from None
+
+    def settled(self, value: float, what: str) -> float:
+        """Return a fitted number with -0.0 as 0.0. Raises `CannotFit` when it is not finite."""
+        if not math.isfinite(value):
+            raise self.error(f"the {what} of its column is not finite")
+        return value + 0.0
+
+    def _finite(self) -> pl.Series:
+        values = self.columns[0].filter(self.columns[0].is_finite())
+        if values.is_empty():
+            raise self.error("its column has no finite value in the training rows")
+        return values

@@ -1,0 +1,63 @@
+"""Load pipelines and print the code versions of a stage, each in a process of its own.
+
+Reads `[[root, stage], ...]` on standard input. This process imports no pipeline; each one is
+loaded in a fork of it, so every module is fresh.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import dagrun.engine
+import dagrun.stages
+from dagrun.engine.closure import Closures
+from dagrun.engine.errors import DagrunError
+from dagrun.engine.pipeline import load_pipeline
+from dagrun.engine.project import find_project
+
+
+def measure(root: Path, name: str) -> dict[str, object]:
+    # Files that are added to dagrun's own packages, as another release of it might.
+    dagrun.stages.__path__.append(str(root / "dagrun_stages"))
+    dagrun.engine.__path__.append(str(root / "dagrun_engine"))
+    sys.path.append(str(root / ".venv" / "site-packages"))
+    sys.path.append(str(root.parent / "outside"))
+    importlib.invalidate_caches()
+    pipeline = load_pipeline(find_project(None, root))
+    try:
+        found = Closures(root).code_version(pipeline.stages[name].function, name)
+    except DagrunError as error:
+        return {"error": str(error), "kind": type(error).__name__}
+    return {
+        "symbols": dict(found.symbols),
+        "texts": dict(found.texts),
+        "paths": {name: list(path) for name, path in found.paths.items()},
+        "distributions": dict(found.distributions),
+        "warnings": list(found.warnings),
+        "files": sorted(path.name for path in found.files),
+    }
+
+
+def in_a_fork(root: Path, name: str) -> dict[str, object]:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            answer = json.dumps(measure(root, name))
+        except BaseException:
+            answer = json.dumps({"error": traceback.format_exc(), "kind": "crash"})
+        with os.fdopen(writer, "w") as pipe:
+            pipe.write(answer)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    return json.loads(answer)
+
+
+if __name__ == "__main__":
+    print(json.dumps([in_a_fork(Path(root), name) for root, name in json.load(sys.stdin)]))

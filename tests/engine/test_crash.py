@@ -1,0 +1,152 @@
+"""Real processes, really killed: what was committed stays, what was not is done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests_project import ProjectFolder, statuses
+
+from dagrun.engine.store.store import Store
+
+ROUNDS = 60 if os.environ.get("DAGRUN_SOAK") else 6
+PIPELINE = """
+    import pathlib
+    import polars as pl
+    from dagrun import stage
+
+    def note(name: str, folder: str) -> None:
+        with open(pathlib.Path(folder) / name, "a") as calls:
+            calls.write("x")
+"""
+STAGE = """
+    @stage
+    def s{number}({inputs}folder: str = {folder!r}) -> pl.DataFrame:
+        note("s{number}", folder)
+        return pl.DataFrame({{"x": range({number}, 40_000)}})
+"""
+
+
+@pytest.fixture
+def chain(project: ProjectFolder, tmp_path: Path) -> ProjectFolder:
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    stages = [
+        STAGE.format(
+            number=number,
+            inputs=f"s{number - 1}: pl.DataFrame, " if number else "",
+            folder=str(calls),
+        )
+        for number in range(12)
+    ]
+    project.write("pipeline.py", PIPELINE + "\n".join(stages))
+    return project
+
+
+def start(project: ProjectFolder, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "dagrun", "run", "--json", *options]
+    return subprocess.Popen(
+        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
+
+def committed(project: ProjectFolder) -> dict[str, str]:
+    """Stage name of every entry in the store that is complete, with its key."""
+    store = Store.open(project.root)
+    entries = [store.find(key) for key in store.entries.keys()]  # noqa: SIM118
+    return {entry.stage: entry.key for entry in entries if entry}
+
+
+def check_every_artifact(project: ProjectFolder) -> None:
+    store = Store.open(project.root)
+    for key in store.entries.keys():  # noqa: SIM118
+        entry = store.find(key)
+        assert entry is not None, f"entry {key} is there without its blobs"
+        for output in entry.outputs.values():
+            store.load(output)
+
+
+def test_sigkill_loses_nothing_that_was_committed(chain: ProjectFolder, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    kill_at = random.Random(7)
+    redone = 0
+    for _ in range(ROUNDS):
+        process = start(chain, "-j", "1")
+        time.sleep(kill_at.uniform(0.5, 2.0))
+        before = committed(chain)
+        counts = {path.name: path.stat().st_size for path in calls.iterdir()}
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        check_every_artifact(chain)
+        after = committed(chain)
+        assert before.items() <= after.items()
+        done = start(chain)
+        output, _ = done.communicate(timeout=60)
+        assert done.returncode == 0
+        result = json.loads(output)
+        for stage in result["stages"]:
+            if stage["name"] in after:
+                assert stage["status"] == "hit"
+        for name in before:
+            assert (calls / name).stat().st_size == counts[name]
+        redone += sum(stage["status"] == "ran" for stage in result["stages"])
+        assert not list((chain.root / ".dagrun/tmp").iterdir())
+        for name in ("entries", "blobs"):
+            subprocess.run(["rm", "-rf", str(chain.root / ".dagrun" / name)], check=True)
+            (chain.root / ".dagrun" / name).mkdir()
+    assert redone > 0
+
+
+def test_ctrl_c_stops_cleanly(chain: ProjectFolder) -> None:
+    chain.edit("pipeline.py", "import pathlib\n", "import pathlib\nimport time\n")
+    chain.edit("pipeline.py", "with open", "time.sleep(0.2)\n    with open")
+    process = start(chain, "-j", "1")
+    while len(committed(chain)) < 2:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    result = json.loads(output)
+    assert result["status"] == "interrupted"
+    found = {stage["name"]: stage["status"] for stage in result["stages"]}
+    assert set(found.values()) == {"ran", "skipped"}
+    check_every_artifact(chain)
+    again = statuses(chain.run())
+    assert all(again[name] == "hit" for name, status in found.items() if status == "ran")
+
+
+def test_a_worker_process_dies_with_its_parent(project: ProjectFolder, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    project.write(
+        "pipeline.py",
+        f"""
+        import os, pathlib, time
+        from dagrun import stage
+
+        @stage
+        def slow(mark: str = {str(mark)!r}) -> int:
+            pathlib.Path(mark).write_text(str(os.getpid()))
+            time.sleep(60)
+            return 1
+        """,
+    )
+    process = start(project, "--executor", "processes")
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    worker = int(mark.read_text())
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the worker outlived its parent")
