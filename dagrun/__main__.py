@@ -1,6 +1,8 @@
 """`python -m dagrun` is the command line."""
 
+import sys
+
 from dagrun.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

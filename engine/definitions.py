@@ -46,6 +46,7 @@ class Symbol:
         distributions: what it uses of installed code: name to version.
         warnings: places whose reach cannot be seen in the syntax.
         files: the files that were read for it.
+        inlined: texts of functions that have no symbol of their own, such as lambdas.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Symbol:
     distributions: dict[str, str] = dataclasses.field(default_factory=dict)
     warnings: dict[str, None] = dataclasses.field(default_factory=dict)
     files: dict[Path, None] = dataclasses.field(default_factory=dict)
+    inlined: dict[str, None] = dataclasses.field(default_factory=dict)
 
 
 class Reach(Protocol):
@@ -89,9 +91,8 @@ def function_form(
     else:
         form = _written(reach, symbol, source.function(code), scope)
     if defaults:
-        where = f"a default of {code.co_qualname}()"
-        values = [function.__defaults__, function.__kwdefaults__]
-        form["defaults"] = reach.describe(symbol, values, where)
+        values = given_defaults(function)
+        form["defaults"] = reach.describe(symbol, values, f"defaults of {code.co_qualname}()")
     attributes = {k: v for k, v in vars(function).items() if not k.startswith("__")}
     if attributes:
         form["attributes"] = reach.describe(symbol, attributes, f"{code.co_qualname}.__dict__")
@@ -203,6 +204,13 @@ def cells_of(function: types.FunctionType) -> dict[str, Any]:
         except ValueError:  # not assigned yet
             continue
     return found
+
+
+def given_defaults(function: types.FunctionType) -> dict[str, Any]:
+    """Return the defaults of a function by the names of its parameters."""
+    code, values = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+    return dict(zip(names, values, strict=True)) | (function.__kwdefaults__ or {})
 
 
 def functions_of(kind: type) -> Iterator[types.FunctionType]:

@@ -140,7 +140,7 @@ class FileCodec:
 
         Raises `WrongType` for a consumer that wants anything but a `Path`.
         """
-        if isinstance(wanted, type) and wanted is not object and not isinstance(path, wanted):
+        if wanted is not Any and isinstance(wanted, type) and not isinstance(path, wanted):
             raise WrongType(path, wanted)
         return path
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from dagrun.engine.errors import DagrunError, UnknownVersion
-from dagrun.engine.store.durable import write_durably
+from dagrun.engine.store.durable import write_whole
 
 STATS_VERSION = 1
 RESTING_NS = 2_000_000_000
@@ -117,7 +117,7 @@ class StatCache:
             document = json.dumps({"version": STATS_VERSION, "files": files}, indent=0)
             temporary = self.path.parent / "tmp"
             temporary.mkdir(parents=True, exist_ok=True)
-            write_durably(self.path, document.encode(), temporary)
+            write_whole(self.path, document.encode(), temporary)
             self._changed = False
 
 

@@ -25,6 +25,7 @@ from dagrun.engine.definitions import (
     cells_of,
     class_form,
     function_form,
+    given_defaults,
     notes,
     origin_of_class,
     origin_of_function,
@@ -65,6 +66,7 @@ class Symbols:
         if name not in self._symbols:
             symbol = Symbol(name=name)
             self._planned[name](symbol)
+            symbol.text = "\n".join([symbol.text, *symbol.inlined])
             self._symbols[name] = symbol
         return self._symbols[name]
 
@@ -152,7 +154,9 @@ class Symbols:
             return {"$again": qualname}
         self._inlining.append(id(function))
         try:
-            return {"$function": [qualname, function_form(self, symbol, function)]}
+            form = function_form(self, symbol, function)
+            symbol.inlined[self._text(symbol, function, form)] = None
+            return {"$function": [qualname, form]}
         finally:
             self._inlining.pop()
 
@@ -210,7 +214,7 @@ class Symbols:
                 return form
         module = self.origins.of(str(home.get("__name__")), home.get("__file__")).name
         source = self.source(symbol, module, str(home.get("__file__")))
-        mark = "@" if inline and source is not None and source.defines(name) else ""
+        mark = "@" if source is not None and source.defines(name) else ""
         build = functools.partial(self._build_constant, value, f"{name} in {module}")
         return self._refer(symbol, f"{module}:{mark}{name}", build)
 
@@ -260,9 +264,6 @@ class Symbols:
         symbol.digest = digest("constant", form)
         name = symbol.name.partition(":")[2].lstrip("@")
         symbol.text = f"{name} = {readable(value)}"
-        if isinstance(value, types.FunctionType) and "$function" in form:
-            text = self._text(symbol, value, form["$function"][1])
-            symbol.text = f"# {name} is\n{text}"
 
     def _build_module(self, module: _Module, symbol: Symbol) -> None:
         source = self.source(symbol, module.origin.name, module.path)
@@ -279,18 +280,16 @@ class Symbols:
             self._value(symbol, value, module.namespace or {}, name)
 
     def _text(self, symbol: Symbol, function: types.FunctionType, form: Mapping[str, Json]) -> str:
-        origin = origin_of_function(self.origins, function)
-        code = function.__code__
+        """Return a function's source, with comments on what it does not show."""
+        origin, code = origin_of_function(self.origins, function), function.__code__
         source = self.source(symbol, origin.name, code.co_filename)
         text = source.text(source.function(code)) if source else f"{code.co_qualname}: no source"
         text += notes(origin.name, form["names"])
-        values = {f"{name} (closure)": value for name, value in cells_of(function).items()}
-        shown = [
-            f"# {name}: {readable(value, 400)}"
-            for name, value in values.items()
-            if not isinstance(value, _CODE)
-        ]
-        return "\n".join([text, *shown])
+        values = {**cells_of(function)}
+        if form.get("defaults"):
+            values |= given_defaults(function)
+        shown = {name: value for name, value in values.items() if not isinstance(value, _CODE)}
+        return text + "".join(f"\n# {name} = {readable(item, 400)}" for name, item in shown.items())
 
 
 def _external(symbol: Symbol, origin: Origin, name: str) -> Json:

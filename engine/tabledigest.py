@@ -27,10 +27,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
+from polars.datatypes import DataTypeClass
 
 from dagrun.engine.canonical import Json, digest
 from dagrun.engine.errors import DagrunError, DefinitionError
-from polars.datatypes import DataTypeClass
 
 BLOCK = 1 << 17
 """Rows digested at a time: bounds the memory, never the result."""

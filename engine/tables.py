@@ -96,7 +96,7 @@ class TableCodec:
             return pl.scan_parquet(path, glob=False, hive_partitioning=False)
         if wanted is pa.Table:
             return _read_arrow(path)
-        if isinstance(wanted, type) and not issubclass(pl.DataFrame, wanted):
+        if wanted is not Any and isinstance(wanted, type) and not issubclass(pl.DataFrame, wanted):
             raise NotATable(wanted)
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
 

@@ -12,7 +12,7 @@ from dagrun.cli.options import json_option, pipeline_option
 
 @click.group(cls=NamingGroup, epilog="Example: dagrun runs list -n 5")
 def runs() -> None:
-    """The runs of the store."""
+    """The runs that the store remembers."""
 
 
 @runs.command("list", epilog="Example: dagrun runs list -n 5")
@@ -31,5 +31,8 @@ def list_runs(**options: Any) -> int:
 @pipeline_option
 @json_option
 def show(**options: Any) -> int:
-    """Show a run (its id, the end of it, or `last`), an artifact, or what a stage made."""
+    """Show a run, an artifact or what a stage made.
+
+    A run is named by its id, the beginning or the end of it, or `last`.
+    """
     return carry_out("dagrun.cli.show:show", options)

@@ -21,8 +21,36 @@ def _import(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are `"module:attribute"` names, in the order of its help."""
+class NamingGroup(click.Group):
+    """A group that keeps its commands' order and names the nearest one to an unknown name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the help when nothing is given."""
+        if not args:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name. Raises `click.UsageError`."""
+        known = self.list_commands(ctx)
+        if args[0] not in known:
+            raise click.UsageError(
+                f"no command named {args[0]!r}.{nearest(args[0], known)}\n"
+                f"       commands: {listing(known)}",
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(NamingGroup):
+    """A group whose commands are `"module:attribute"` names, imported when they are used."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, str], **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -36,30 +64,3 @@ class LazyGroup(click.Group):
         """Import a command."""
         place = self._lazy.get(cmd_name)
         return _import(place) if place else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments name. Raises `click.UsageError`."""
-        check_command(ctx, args[0], list(self._lazy))
-        return super().resolve_command(ctx, args)
-
-
-class NamingGroup(click.Group):
-    """A group that names the nearest command when it does not know one."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments name. Raises `click.UsageError`."""
-        check_command(ctx, args[0], list(self.commands))
-        return super().resolve_command(ctx, args)
-
-
-def check_command(ctx: click.Context, name: str, known: list[str]) -> None:
-    """Raise `click.UsageError` for a command that does not exist, naming those that do."""
-    if name not in known:
-        raise click.UsageError(
-            f"no command named {name!r}.{nearest(name, known)}\n       commands: {listing(known)}",
-            ctx,
-        )

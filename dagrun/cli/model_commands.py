@@ -30,7 +30,10 @@ _FILE = click.Path(exists=True, dir_okay=False)
     help="Threads that answer.",
 )
 def serve(**options: Any) -> int:
-    """Serve models over gRPC, each proved against its golden rows first."""
+    """Serve models over gRPC.
+
+    Each is proved against its golden rows before anything listens.
+    """
     return carry_out("dagrun.cli.serve:serve", options)
 
 
@@ -54,13 +57,16 @@ def serve(**options: Any) -> int:
 )
 @pipeline_option
 def predict(**options: Any) -> int:
-    """Score INPUT, a Parquet or CSV file: its columns, then probability, margin and label."""
+    """Score INPUT, a Parquet or CSV file.
+
+    The output has its columns, then probability, margin and label.
+    """
     return carry_out("dagrun.cli.predict:predict", options)
 
 
 @click.group(cls=NamingGroup, epilog="Example: dagrun registry rollback flights champion")
 def registry() -> None:
-    """The models in the store: their versions, and the aliases that point to them."""
+    """Models: their versions and aliases."""
 
 
 @registry.command("list", epilog="Example: dagrun registry list")
@@ -86,7 +92,10 @@ def show_model(**options: Any) -> int:
 @_REASON
 @pipeline_option
 def promote(**options: Any) -> int:
-    """Point ALIAS to a version (or to where another alias points)."""
+    """Point ALIAS to a version.
+
+    `NAME@ALIAS` in place of `NAME@VERSION` means the version that this alias points to.
+    """
     return carry_out("dagrun.cli.registry:promote", options)
 
 

@@ -34,7 +34,7 @@ def init(**options: Any) -> int:
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
 @json_option
 def run(**options: Any) -> int:
-    """Run PIPELINE: whatever its store does not hold yet."""
+    """Run what the store does not hold yet."""
     return carry_out("dagrun.cli.run:run", options)
 
 
@@ -42,7 +42,7 @@ def run(**options: Any) -> int:
 @selection
 @json_option
 def plan(**options: Any) -> int:
-    """Tell what `run` would do to PIPELINE, changing nothing."""
+    """Tell what `run` would do, changing nothing."""
     return carry_out("dagrun.cli.plan:plan", options)
 
 
@@ -51,7 +51,7 @@ def plan(**options: Any) -> int:
 @pipeline_option
 @json_option
 def why(**options: Any) -> int:
-    """Tell why STAGE would run: the very line, value or column."""
+    """Tell why STAGE would run."""
     return carry_out("dagrun.cli.why:why", options)
 
 

@@ -59,7 +59,7 @@ class NameConflict(DefinitionError):
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         super().__init__(
-            f"the input already has the column {', '.join(map(repr, names))}, which predictions "
+            f"the input already has the column(s) {', '.join(map(repr, names))}, which predictions "
             "would be written to; rename or drop it first"
         )
 

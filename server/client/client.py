@@ -146,10 +146,11 @@ class Client:
     def _call(self, method: str, request: Message, response: type[_Response]) -> _Response:
         call = self._channel.unary_unary(
             method,
-            request_serializer=lambda message: message.SerializeToString(),
+            request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return call(request, timeout=self.timeout)
+            answer: _Response = call(request, timeout=self.timeout)
         except grpc.RpcError as error:
             raise failure(self.target, error) from error
+        return answer

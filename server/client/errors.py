@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import grpc
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2, status_pb2
 
 from dagrun.engine.errors import DagrunError
 
@@ -65,7 +64,8 @@ class RequestInvalid(CallFailed):
             f"\n  {f'row {row}' if row >= 0 else 'table'}, {column}: {problem}"
             for row, column, problem in violations
         ]
-        super().__init__(target, code, message + "".join(lines))
+        heading = "the model does not admit what was sent:" if lines else message
+        super().__init__(target, code, heading + "".join(lines))
 
 
 class ModelUnknown(CallFailed):
@@ -114,16 +114,16 @@ def failure(target: str, error: grpc.RpcError) -> CallFailed:
 
 
 def _violations(error: grpc.RpcError) -> list[Violation]:
-    status = rpc_status.from_call(error)
-    found = []
-    for detail in status.details if status is not None else ():
-        bad_request = error_details_pb2.BadRequest()
-        if detail.Unpack(bad_request):
-            found += [
-                _violation(violation.field, violation.description)
-                for violation in bad_request.field_violations
-            ]
-    return found
+    status, bad_request = status_pb2.Status(), error_details_pb2.BadRequest()
+    for trailer in error.trailing_metadata() or ():
+        if trailer.key == "grpc-status-details-bin":
+            status.ParseFromString(trailer.value)
+    return [
+        _violation(violation.field, violation.description)
+        for detail in status.details
+        if detail.Unpack(bad_request)
+        for violation in bad_request.field_violations
+    ]
 
 
 def _violation(field: str, problem: str) -> Violation:

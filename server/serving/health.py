@@ -12,14 +12,11 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import grpc
-from google.rpc import code_pb2
 from grpc_health.v1 import health_pb2
 
 from dagrun.server.serving.refusals import Refusal, parsed
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-Status = health_pb2.HealthCheckResponse.ServingStatus
-
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
@@ -28,7 +25,7 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class ServiceUnknown(Refusal):
     """A health check of a service or model that this server does not have."""
 
-    code = code_pb2.NOT_FOUND
+    code = grpc.StatusCode.NOT_FOUND
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -40,10 +37,10 @@ class Health:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._statuses: Mapping[str, Status] = {}
+        self._statuses: Mapping[str, int] = {}
         self._closed = False
 
-    def set(self, statuses: Mapping[str, Status]) -> None:
+    def set(self, statuses: Mapping[str, int]) -> None:
         """Replace all statuses; services that are no longer named become unknown."""
         with self._changed:
             if not self._closed:
@@ -63,12 +60,12 @@ class Health:
         status = self._statuses.get(service)
         if status is None:
             raise ServiceUnknown(service)
-        return _response(status).SerializeToString()
+        return bytes(_response(status).SerializeToString())
 
     def list(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Answer with the status of every service."""
         statuses = {name: _response(status) for name, status in self._statuses.items()}
-        return health_pb2.HealthListResponse(statuses=statuses).SerializeToString()
+        return bytes(health_pb2.HealthListResponse(statuses=statuses).SerializeToString())
 
     def watch(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yield the status of one service, now and at each change."""
@@ -94,9 +91,9 @@ class Health:
         with self._changed:
             self._changed.notify_all()
 
-    def _status(self, service: str) -> Status:
+    def _status(self, service: str) -> int:
         return self._statuses.get(service, _UNKNOWN)
 
 
-def _response(status: Status) -> health_pb2.HealthCheckResponse:
+def _response(status: int) -> health_pb2.HealthCheckResponse:
     return health_pb2.HealthCheckResponse(status=status)

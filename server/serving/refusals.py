@@ -16,8 +16,7 @@ from typing import ClassVar, NamedTuple, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2, status_pb2
 
 from dagrun.engine.errors import DagrunError, listing, nearest
 
@@ -40,18 +39,18 @@ class Refusal(DagrunError):
     """A request that is answered with an error status.
 
     Attributes:
-        code: a `google.rpc.Code`, numbered as `grpc.StatusCode` is.
+        code: the gRPC status code.
         violations: the fields at fault, those that fit into the answer.
         trailers: trailing metadata.
     """
 
-    code: ClassVar[int] = code_pb2.INVALID_ARGUMENT
+    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INVALID_ARGUMENT
     violations: Sequence[Violation] = ()
     trailers: tuple[tuple[str, str], ...] = ()
 
-    def status(self) -> grpc.Status:
-        """Return the status with its details, for `ServicerContext.abort_with_status`."""
-        status = status_pb2.Status(code=self.code, message=str(self))
+    def details(self) -> bytes:
+        """Return the `google.rpc.Status` that travels in the trailing metadata."""
+        status = status_pb2.Status(code=self.code.value[0], message=str(self))
         if self.violations:
             bad_request = error_details_pb2.BadRequest()
             for violation in self.violations:
@@ -59,14 +58,7 @@ class Refusal(DagrunError):
                     field=violation.field, description=violation.description
                 )
             status.details.add().Pack(bad_request)
-        answer = rpc_status.to_status(status)
-        return _Status(answer.code, answer.details, (*answer.trailing_metadata, *self.trailers))
-
-
-class _Status(NamedTuple):
-    code: grpc.StatusCode
-    details: str
-    trailing_metadata: tuple[tuple[str, str | bytes], ...]
+        return bytes(status.SerializeToString())
 
 
 class Malformed(Refusal):
@@ -99,7 +91,7 @@ class TooMuch(Refusal):
 class ModelNotServed(Refusal):
     """A model that this server does not have."""
 
-    code = code_pb2.NOT_FOUND
+    code = grpc.StatusCode.NOT_FOUND
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         self.name, self.known = name, known
@@ -112,7 +104,7 @@ class ModelNotServed(Refusal):
 class DeadlinePassed(Refusal):
     """The time that the caller gave was over before the work began."""
 
-    code = code_pb2.DEADLINE_EXCEEDED
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
 
     def __init__(self) -> None:
         super().__init__("the deadline passed while the request waited; nothing was computed")
@@ -121,7 +113,7 @@ class DeadlinePassed(Refusal):
 class Busy(Refusal):
     """More requests wait already than the server lets wait."""
 
-    code = code_pb2.RESOURCE_EXHAUSTED
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
     def __init__(self, what: str, retry_after_ms: int) -> None:
         self.what = what
@@ -133,7 +125,7 @@ class Busy(Refusal):
 class Internal(Refusal):
     """A defect, known to the caller by its request id only."""
 
-    code = code_pb2.INTERNAL
+    code = grpc.StatusCode.INTERNAL
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
@@ -156,8 +148,9 @@ def guarded(method: Method) -> Method:
 
 def refuse(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
     """End the call with the refusal's status, by raising."""
-    context.abort_with_status(refusal.status())
-    raise AssertionError("abort_with_status raises")
+    details = ("grpc-status-details-bin", refusal.details())
+    context.set_trailing_metadata((details, *refusal.trailers))
+    context.abort(refusal.code, str(refusal))
 
 
 def refusal_for(error: Exception) -> Refusal:

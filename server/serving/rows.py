@@ -78,6 +78,8 @@ class RowReader:
         It adds missing columns to `values`, as a protobuf map does; so parse the request again
         before asking for `violations`. Raises `NotAdmitted`.
         """
+        if len(values) != len(self._plan):
+            raise NotAdmitted
         row: list[Scalar] = []
         for name, field, nullable, double in self._plan:
             value = values[name]
@@ -86,7 +88,7 @@ class RowReader:
             if not cell and not value.HasField(field):
                 cell = _other(value, nullable, double)
             row.append(cell)
-        # A column that was missing has been added by now, so this finds missing ones too.
+        # A missing column has been added by now: there was another one in its place.
         if len(values) != len(row):
             raise NotAdmitted
         for place in self._never_nan:

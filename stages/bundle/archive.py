@@ -29,14 +29,17 @@ def pack(members: Mapping[str, bytes]) -> bytes:
 def unpack(data: bytes) -> dict[str, bytes]:
     """Return the members of an archive, sorted by name.
 
-    Raises `ValueError` when `data` is no such archive, is cut short, or names a member twice.
+    Raises `ValueError` when `data` is no such archive, is cut short, or names a member twice. A
+    damaged archive may lose or rename a member, but never gives one other content.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            members = {name: archive.read(name) for name in sorted(names)}
+            infos = archive.infolist()
+            if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+                raise ValueError("a member is compressed")
+            members = {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(str(error) or "not an archive") from error
-    if len(members) != len(names):
+        raise ValueError(str(error) or "it is cut short") from error
+    if len(members) != len(infos):
         raise ValueError("a member is named twice")
-    return members
+    return dict(sorted(members.items()))

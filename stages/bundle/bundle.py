@@ -124,7 +124,7 @@ class Bundle:
             if name.startswith(_TABLES)
         }
         spec = FeatureSpec.from_bytes(members[_SPEC], tables)
-        return cls(
+        bundle = cls(
             name=manifest["name"],
             spec=spec,
             booster=Booster.rebuild(manifest["booster"], members[_MODEL]),
@@ -134,6 +134,9 @@ class Bundle:
             trained=manifest["trained"],
             lineage=Lineage(**manifest["lineage"]),
         )
+        # Kept as read: other library versions may write equal tables in other bytes.
+        vars(bundle)["_packed"] = (canonical.digest("bundle", manifest), data)
+        return bundle
 
 
 def read_bundle(path: Path | str) -> Bundle:

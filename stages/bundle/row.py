@@ -137,7 +137,7 @@ def _proven_sigmoid(bundle: Bundle) -> Callable[[float], float] | None:
     """Return a float32 sigmoid that gives the golden probabilities, or None."""
     if bundle.booster.objective != "binary:logistic":
         return None
-    sigmoid = _float32_sigmoid()
+    sigmoid = float32_sigmoid()
     if sigmoid is None:
         return None
     margins, probabilities = bundle.golden.margins, bundle.golden.probabilities
@@ -145,7 +145,7 @@ def _proven_sigmoid(bundle: Bundle) -> Callable[[float], float] | None:
     return sigmoid if same else None
 
 
-def _float32_sigmoid() -> Callable[[float], float] | None:
+def float32_sigmoid() -> Callable[[float], float] | None:
     """Return `1 / (expf(min(-x, 88.7)) + 1)` in float32, or None without a C `expf`.
 
     Each operation is done in double and rounded to float32, which is what float32 arithmetic

@@ -53,7 +53,12 @@ def chain(project: ProjectFolder, tmp_path: Path) -> ProjectFolder:
 def start(project: ProjectFolder, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "dagrun", "run", "--json", *options]
     return subprocess.Popen(
-        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # A shell's background jobs ignore SIGINT, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

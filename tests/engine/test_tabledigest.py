@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 import struct
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing.parametric import dataframes
+
 from dagrun.engine.tabledigest import (
     BLOCK,
     ChangedSchema,
@@ -21,9 +26,6 @@ from dagrun.engine.tabledigest import (
     digest_table,
     dtype_name,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from polars.testing.parametric import dataframes
 
 FLOATS = st.sampled_from([0.0, -0.0, 1.5, float("nan"), -float("nan"), float("inf")])
 INTS = st.integers(0, 2)
@@ -107,7 +109,7 @@ ANY_TABLE = dataframes(max_size=12, max_cols=4).map(supported)
 def test_batches_chunks_and_slices_do_not_matter(frame: pl.DataFrame, cuts: list[int]) -> None:
     expected = digest_table(frame)
     bounds = [0, *sorted(min(cut, frame.height) for cut in cuts), frame.height]
-    parts = [frame[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    parts = [frame[start:stop] for start, stop in itertools.pairwise(bounds)]
 
     table = TableDigest(frame.schema)
     for part in parts:
@@ -234,13 +236,13 @@ def test_enums_count_by_text_and_by_categories() -> None:
     "dtype", [pl.Object(), pl.Struct([]), pl.List(pl.Struct([])), pl.Struct({"x": pl.Object})]
 )
 def test_what_has_no_stable_meaning_is_refused(dtype: pl.DataType) -> None:
-    with pytest.raises(UnsupportedColumn, match="column 'what'.*cannot be stored"):
+    with pytest.raises(UnsupportedColumn, match=r"column 'what'.*cannot be stored"):
         TableDigest(pl.Schema({"what": dtype}))
 
 
 def test_a_batch_of_another_schema_is_refused() -> None:
     table = TableDigest(pl.Schema({"x": pl.Int64}))
-    with pytest.raises(ChangedSchema, match="frame.cast"):
+    with pytest.raises(ChangedSchema, match=r"frame\.cast"):
         table.update(pl.DataFrame({"x": [1.0]}))
 
 
