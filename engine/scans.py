@@ -36,7 +36,7 @@ class BadTable(SourceError):
     """Polars cannot read a file as the table it should be."""
 
     def __init__(self, file: str, kind: Format, error: Exception) -> None:
-        what = str(error).strip().rstrip(".")
+        what = " ".join(str(error).split()).rstrip(".")
         super().__init__(
             file, f"cannot be read as {kind}: {what}", f"Options go to .scan_{kind}(...)"
         )

@@ -76,6 +76,9 @@ class StatCache:
         self._changed = False
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[StatCache], tuple[Path | None]]:
+        return StatCache, (self.path,)
+
     def digest(self, file: Path) -> str:
         """Return the BLAKE3 digest of a file's content (64 hexadecimal digits).
 

@@ -1,7 +1,8 @@
 """Features, bundles, the registry and the ready-made stages of machine learning.
 
-The public names of all rooms can be imported from here. A room is loaded when one of its names
-is first asked for, so that `import dagrun.stages` stays light.
+The public names of all rooms can be imported from here, except those that are also the name of
+a room: `from dagrun.stages.evaluate import evaluate`, and likewise `validate`. A room is loaded
+when one of its names is first asked for, so that `import dagrun.stages` stays light.
 """
 
 from __future__ import annotations
@@ -95,7 +96,6 @@ _ROOMS = {
         "Report",
         "Scores",
         "choose_threshold",
-        "evaluate",
         "judge",
     ),
     "validate": (
@@ -104,7 +104,6 @@ _ROOMS = {
         "ContractViolation",
         "SumRule",
         "Violation",
-        "validate",
     ),
     "ingest": (
         "Unparsed",

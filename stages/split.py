@@ -69,8 +69,8 @@ def split_by_time(
         if part.is_empty():
             raise SplitInvalid(
                 column,
-                f"the {name} part is empty; the column runs from {times.min()} to {times.max()}, "
-                f"valid_from is {valid_from}, test_from {test_from}",
+                f"the {name} part is empty; the column runs from {times.min()!s} to "
+                f"{times.max()!s}, valid_from is {valid_from}, test_from {test_from}",
             )
     return parts["train"], parts["valid"], parts["test"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagrun.engine.events import RunResult, StageResult
-from dagrun.engine.plan import Plan
 from dagrun.ui.terminal import show
+
+if TYPE_CHECKING:
+    from dagrun.engine.plan import Plan
 
 _STAGE_FIELDS = (
     "name",

@@ -86,7 +86,9 @@ def show_model(**options: Any) -> int:
     return carry_out("dagrun.cli.registry:show_model", options)
 
 
-@registry.command(epilog="Example: dagrun registry promote flights@4 champion --reason 'better AUC'")
+@registry.command(
+    epilog="Example: dagrun registry promote flights@4 champion --reason 'better AUC'"
+)
 @click.argument("version", metavar="NAME@VERSION")
 @click.argument("alias")
 @_REASON

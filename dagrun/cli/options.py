@@ -25,7 +25,9 @@ def _read_settings(
 def selection(command: Declared) -> Declared:
     """Add what `run` and `plan` select: targets, params, seed and forced stages."""
     for option in (
-        click.option("--force", multiple=True, metavar="STAGE", help="Run it even if it would hit."),
+        click.option(
+            "--force", multiple=True, metavar="STAGE", help="Run it even if it would hit."
+        ),
         click.option("--seed", default=0, show_default=True, help="Seed of stages with a Context."),
         click.option(
             "-p",

@@ -67,20 +67,26 @@ def _command(pipeline: str | None, params: Mapping[str, str], seed: int) -> list
 def _tell_troubles(workspace: Workspace, result: RunResult, again: list[str]) -> None:
     every = (*result.stages, *result.effects)
     outputs: dict[str, Output] = {}
+    troubles: list[str] = []
     for stage in every:
         outputs |= stage.outputs
         if stage.status == "failed":
             inputs = workspace.pipeline.stages[stage.name].inputs
             given = {name: outputs[name] for name in inputs if name in outputs}
             command = shlex.join([*again, "-t", stage.name])
-            tell("\n" + failure(stage, given, command, result.run_id) + "\n")
+            troubles.append(failure(stage, given, command, result.run_id))
         if stage.verdict and not stage.verdict["passed"]:
             halted = [
                 other.name
                 for other in every
                 if other.status == "halted" and repr(stage.name) in other.reason
             ]
-            tell("\n" + refusal(stage, halted) + "\n")
+            troubles.append(refusal(stage, halted))
+    for trouble in troubles:
+        tell()
+        tell(trouble)
+    if troubles:
+        tell()
 
 
 @contextlib.contextmanager

@@ -44,17 +44,16 @@ def _one(explanation: Explanation) -> list[str]:
 
 def _headline(explanation: Explanation) -> str:
     name = paint(explanation.stage, "bold")
-    above = ", ".join(upstream.stage for upstream in explanation.upstream)
     if explanation.action == "hit":
         if explanation.causes:
             return f"{name} would hit what an earlier run made; since its last run there changed"
         return f"{name} would hit: nothing differs."
     if explanation.action == "unknown":
+        above = " and ".join(upstream.stage for upstream in explanation.upstream)
         if not above:
             return f"{name} would not run: {explanation.reason}"
-        if explanation.causes:
-            return f"{name} is decided once {above} has run; what differs already:"
-        return f"{name} is decided once {above} has run: equal data would make it hit."
+        known = "; what differs already:" if explanation.causes else "."
+        return f"{name} waits for what {above} will give{known}"
     if explanation.causes:
         return f"{name} would run, because"
     return f"{name} would run: {explanation.reason}"

@@ -34,6 +34,7 @@ def draw(
         for before in upstream[name]:
             remaining[before] += 1
     lanes: list[str | None] = []
+    idle: int | None = None
     rows = []
     for name in order:
         taken = {lane for lane, owner in enumerate(lanes) if owner in upstream[name]}
@@ -42,7 +43,9 @@ def draw(
         ending = {lane for lane in taken if not remaining[lanes[lane] or ""]}
         own = min(ending, default=None)
         if own is None:
-            own = next((lane for lane, owner in enumerate(lanes) if owner is None), len(lanes))
+            # Not below a stage that nobody takes from: it would look like its consumer.
+            free = (at for at, owner in enumerate(lanes) if owner is None and at != idle)
+            own = next(free, len(lanes))
         mark = (marks or {}).get(name, "●")
         rows.append(_row(lanes, own, taken, ending, mark))
         for lane in ending:
@@ -50,6 +53,7 @@ def draw(
         if own == len(lanes):
             lanes.append(None)
         lanes[own] = name if remaining[name] else None
+        idle = None if remaining[name] else own
     width = max(map(len, rows), default=0)
     return [row.ljust(width) for row in rows]
 

@@ -52,7 +52,8 @@ def _reason(result: StageResult) -> str:
 
 def brief_error(result: StageResult) -> str:
     """Return a failure's message without what its line says anyway."""
-    return (result.error or "").removeprefix(f"running stage {result.name!r}: calling it: ")
+    message = (result.error or "").removeprefix(f"running stage {result.name!r}: ")
+    return message.removeprefix("calling it: ")
 
 
 def failure(result: StageResult, inputs: Mapping[str, Output], again: str, run_id: str) -> str:

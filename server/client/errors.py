@@ -99,6 +99,7 @@ _KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.NOT_FOUND: ModelUnknown,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ServerBusy,
     grpc.StatusCode.UNAVAILABLE: ServerUnreachable,
+    grpc.StatusCode.CANCELLED: ServerUnreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlinePassed,
     grpc.StatusCode.INTERNAL: ServerFailed,
 }

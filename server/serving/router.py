@@ -6,13 +6,13 @@ pause to make before the next attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import grpc
 
 from dagrun.server.serving.pool import Pool
-from dagrun.server.serving.refusals import Busy, Method, guarded, refuse
+from dagrun.server.serving.refusals import Busy, Method, guarded
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
@@ -21,11 +21,14 @@ class Limited:
     """A method on a pool of its own with room for so many waiting requests."""
 
     def __init__(
-        self, method: Method, pool: Pool, *, waiting: int, refusals: Pool, busy: Busy
+        self, method: Method, pool: Pool, *, waiting: int, refusals: Pool, busy: Callable[[], Busy]
     ) -> None:
+        def refuse(data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG001
+            raise busy()
+
         self._pool, self._waiting = pool, waiting
         self._handler = unary(method, pool)
-        self._refusal = unary(lambda _, context: refuse(context, busy), refusals)
+        self._refusal = unary(refuse, refusals)
 
     @property
     def handler(self) -> Handler:

@@ -1,15 +1,17 @@
 """The server: what listens, what it offers, and how it starts and ends.
 
 Guarantee: nothing listens before every model was proved against its golden rows. On SIGTERM or
-SIGINT the health turns NOT_SERVING, no new call is taken, calls in flight are finished (for at
-most `grace_seconds`), and `serve` returns. Where it ends: a call that arrives after the signal is
-refused with UNAVAILABLE; `dagrun.server.client` repeats it elsewhere, other callers should too.
+SIGINT the health turns NOT_SERVING, calls are still answered for `drain_seconds` while callers go
+elsewhere, then no new one is taken, those in flight are finished (for at most `grace_seconds`),
+and `serve` returns. Where it ends: gRPC drops a call that arrives in the very moment after, with
+UNAVAILABLE or CANCELLED; `dagrun.server.client` repeats it, other callers should too.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,14 +119,14 @@ class Server:
                 self._threads,
                 waiting=settings.waiting,
                 refusals=self._refusals,
-                busy=Busy("requests", settings.retry_after_ms),
+                busy=lambda: Busy("requests", settings.retry_after_ms),
             ),
             f"/{prediction.SERVICE}/PredictTable": Limited(
                 answers.predict_table,
                 self._tables,
                 waiting=settings.waiting_tables,
                 refusals=self._refusals,
-                busy=Busy("tables", settings.retry_after_ms),
+                busy=lambda: Busy("tables", settings.retry_after_ms),
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
@@ -180,6 +182,8 @@ def serve(
         if on_ready is not None:
             on_ready(server)
         stopped.wait()
+        server.health.close()
+        time.sleep(server.settings.drain_seconds)
         report("stopping: finishing what is in flight")
         server.stop()
     report(f"stopped: {server.prediction.answered} predictions answered")

@@ -27,7 +27,9 @@ class ServerSettings:
         max_table_rows: most rows of one `PredictTable`.
         max_columns: most values in one row.
         max_streams: open health watches and reflection streams.
-        grace_seconds: how long requests in flight may take once the server stops.
+        drain_seconds: how long a server that was told to stop answers on, reporting NOT_SERVING,
+            so that load balancers and watchers go elsewhere first.
+        grace_seconds: how long requests in flight may take after that.
     """
 
     host: str = "127.0.0.1"
@@ -42,4 +44,5 @@ class ServerSettings:
     max_table_rows: int = 1_000_000
     max_columns: int = 2_000
     max_streams: int = 16
+    drain_seconds: float = 0.25
     grace_seconds: float = 30.0

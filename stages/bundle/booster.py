@@ -79,22 +79,25 @@ class Booster:
         """Return everything but the model's bytes, as a JSON form that `rebuild` reads."""
         return {
             "features": list(self.features),
-            "history": canonical.encode(self.history, "history"),
+            "history": [[metric, value.hex()] for metric, value in self.history],
             "objective": self.objective,
-            "params": canonical.encode(self.params, "params"),
+            "params": [[name, canonical.encode(value)] for name, value in self.params],
             "rounds": self.rounds,
         }
 
     @classmethod
     def rebuild(cls, described: Any, ubj: bytes) -> Booster:
-        """Return the booster whose `describe` and bytes these are."""
+        """Return the booster whose `describe` and bytes these are.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for a description of another shape.
+        """
         return cls(
             ubj=ubj,
             features=tuple(described["features"]),
             objective=described["objective"],
             rounds=described["rounds"],
-            params=canonical.decode(described["params"]),
-            history=canonical.decode(described["history"]),
+            params=tuple((name, _param(form)) for name, form in described["params"]),
+            history=tuple((metric, float.fromhex(x)) for metric, x in described["history"]),
         )
 
     @property
@@ -134,6 +137,11 @@ class Booster:
         if tuple(matrix.columns[: len(self.features)]) != self.features:
             raise FeatureMismatch(self.features, matrix.columns)
         return float32_values(matrix.select(self.features))
+
+
+def _param(form: Any) -> Param:
+    # Not `canonical.decode`, which may import what a document names: a bundle can be anyone's.
+    return float.fromhex(form["$float"]) if isinstance(form, dict) else form
 
 
 def float32_values(features: pl.DataFrame) -> Float32s:

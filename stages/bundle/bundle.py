@@ -100,9 +100,9 @@ class Bundle:
             "format": BUNDLE_FORMAT,
             "lineage": {"inputs": dict(self.lineage.inputs), "key": self.lineage.key},
             "members": {name: canonical.digest_bytes(data) for name, data in members.items()},
-            "metrics": canonical.encode(dict(self.metrics), "metrics"),
+            "metrics": {name: float(value).hex() for name, value in self.metrics.items()},
             "name": self.name,
-            "threshold": canonical.encode(self.threshold),
+            "threshold": self.threshold.hex(),
             "trained": dict(self.trained),
         }
         members[_MANIFEST] = canonical.to_bytes(manifest)
@@ -124,16 +124,20 @@ class Bundle:
             if name.startswith(_TABLES)
         }
         spec = FeatureSpec.from_bytes(members[_SPEC], tables)
-        bundle = cls(
-            name=manifest["name"],
-            spec=spec,
-            booster=Booster.rebuild(manifest["booster"], members[_MODEL]),
-            golden=GoldenRows.read(members[_GOLDEN], spec.names),
-            threshold=canonical.decode(manifest["threshold"]),
-            metrics=canonical.decode(manifest["metrics"]),
-            trained=manifest["trained"],
-            lineage=Lineage(**manifest["lineage"]),
-        )
+        golden = GoldenRows.read(members[_GOLDEN], spec.names)
+        try:
+            bundle = cls(
+                name=manifest["name"],
+                spec=spec,
+                booster=Booster.rebuild(manifest["booster"], members[_MODEL]),
+                golden=golden,
+                threshold=float.fromhex(manifest["threshold"]),
+                metrics={name: float.fromhex(x) for name, x in manifest["metrics"].items()},
+                trained=manifest["trained"],
+                lineage=Lineage(**manifest["lineage"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BundleDamaged(_MANIFEST, f"cannot be understood ({error!r})") from error
         # Kept as read: other library versions may write equal tables in other bytes.
         vars(bundle)["_packed"] = (canonical.digest("bundle", manifest), data)
         return bundle
@@ -155,10 +159,10 @@ def _read_manifest(members: Mapping[str, bytes]) -> Any:
     """Return the parsed manifest after checking every member against it."""
     try:
         manifest = json.loads(members[_MANIFEST])
-        version, listed = manifest["format"], manifest["members"]
+        version, listed = manifest["format"], dict(manifest["members"])
     except KeyError as error:
         raise BundleDamaged(_MANIFEST, f"lacks {error}") from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BundleDamaged(_MANIFEST, f"cannot be parsed ({error})") from error
     if version != BUNDLE_FORMAT:
         raise UnknownVersion("the bundle", version, BUNDLE_FORMAT)

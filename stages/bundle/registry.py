@@ -113,7 +113,9 @@ class Registry:
             reason: why, kept in the history.
             run_id: the run that made it.
         """
-        version = self._find(name, bundle.digest) or self._add(name, bundle, reason, run_id)
+        blob = self._store.blobs.put_bytes(bundle.to_bytes())  # first: it heals a damaged one
+        value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
+        version = self._find(name, bundle.digest) or self._add(name, value, reason)
         if alias is not None:
             self.set_alias(name, alias, version.version, reason=reason)
         return version
@@ -165,9 +167,7 @@ class Registry:
         versions = (self.version(name, number) for number in self._numbers(name))
         return next((version for version in versions if version.bundle == digest), None)
 
-    def _add(self, name: str, bundle: Bundle, reason: str, run_id: str) -> ModelVersion:
-        blob = self._store.blobs.put_bytes(bundle.to_bytes())
-        value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
+    def _add(self, name: str, value: dict[str, str], reason: str) -> ModelVersion:
         while True:
             number = max(self._numbers(name), default=0) + 1
             try:
@@ -176,7 +176,7 @@ class Registry:
                 )
             except RefConflict:
                 # Another process was faster; it may even have registered this very bundle.
-                if found := self._find(name, bundle.digest):
+                if found := self._find(name, value["bundle"]):
                     return found
             else:
                 return _model_version(name, number, ref)

@@ -114,7 +114,8 @@ class _Predictor:
     def _run(self, arguments: tuple[Any, ...]) -> float:
         if self._call(*arguments):
             raise PredictionFailed(self._last_error())
-        return self._out[0]
+        result: float = self._out[0]
+        return result
 
     def _last_error(self) -> str:
         self._library.XGBGetLastError.restype = ctypes.c_char_p

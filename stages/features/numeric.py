@@ -53,10 +53,12 @@ class Affine(Op):
     offset: float
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return x[0] * self.factor + self.offset
+        scaled = x[0] * self.factor
+        # Polars may skip adding 0.0, which would turn -0.0 into 0.0: so it is never added.
+        return scaled + self.offset if self.offset else scaled
 
     def row(self, x: Names) -> str:
-        return f"{x[0]} * {self.factor!r} + {self.offset!r}"
+        return f"{x[0]} * {self.factor!r}" + (f" + {self.offset!r}" if self.offset else "")
 
 
 def affine(

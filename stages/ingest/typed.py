@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import polars as pl
 
@@ -87,17 +88,17 @@ def typed(
     """
     if missing := [name for name in columns if name not in frame.columns]:
         raise ColumnsMissing(file, missing, frame.columns)
-    cast = frame.with_columns(
+    made = frame.with_columns(
         _cast(frame.schema[name], name, dtype, formats.get(name)) for name, dtype in columns.items()
     )
     unparsed = [
         found
         for name, dtype in columns.items()
-        if (found := _unparsed(frame[name], cast[name], dtype, formats.get(name)))
+        if (found := _unparsed(frame[name], made[name], dtype, formats.get(name)))
     ]
     if unparsed:
         raise ValuesUnreadable(file, tuple(unparsed))
-    return cast
+    return made
 
 
 def _is_temporal(dtype: pl.DataType | type[pl.DataType]) -> bool:
@@ -109,7 +110,7 @@ def _cast(
 ) -> pl.Expr:
     column = pl.col(name)
     if source == pl.String and format is not None:
-        return column.str.strptime(dtype, format, strict=False, exact=True)
+        return column.str.strptime(cast(Any, dtype), format, strict=False, exact=True)
     return column.cast(dtype, strict=False)
 
 

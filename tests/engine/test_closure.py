@@ -1,23 +1,11 @@
 """Edits that must keep a stage's code version, and edits that must change it, and where."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-import closure_driver
 import pytest
-from closure_project import CHANGING, FILES, KEEPING
+from closure_driver import Driver, write_project
+from closure_edits import CHANGING, KEEPING
+from closure_project import FILES
 
 EDITS = {edit[0]: edit for edit in [*KEEPING, *CHANGING]}
-
-
-def write_project(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def edited(file: str, old: str | None, new: str) -> dict[str, str]:
@@ -32,14 +20,6 @@ def edited(file: str, old: str | None, new: str) -> dict[str, str]:
     return files
 
 
-def measure(places: list[tuple[Path, str]]) -> list[dict]:
-    command = [sys.executable, "-P", "-B", closure_driver.__file__]
-    request = json.dumps([[str(root), stage] for root, stage in places])
-    done = subprocess.run(command, input=request, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory):
     """The code version of `model` as it was ("") and after each edit."""
@@ -47,7 +27,8 @@ def versions(tmp_path_factory):
     roots = [write_project(home / "original", FILES)]
     for number, (_, file, old, new, *_) in enumerate(EDITS.values()):
         roots.append(write_project(home / f"edit{number}", edited(file, old, new)))
-    found = measure([(root, "model") for root in roots])
+    with Driver() as driver:
+        found = [driver.version_of(root) for root in roots]
     for answer in found:
         assert "error" not in answer, answer["error"]
     return dict(zip(["", *EDITS], found, strict=True))
@@ -103,6 +84,7 @@ def test_nothing_to_warn_of(versions):
 
 
 def test_digests_do_not_depend_on_the_process(versions, tmp_path):
-    (again,) = measure([(write_project(tmp_path / "deep" / "er", FILES), "model")])
+    with Driver() as driver:
+        again = driver.version_of(write_project(tmp_path / "deep" / "er", FILES))
     assert again["symbols"] == versions[""]["symbols"]
     assert again["paths"] == versions[""]["paths"]

@@ -28,6 +28,8 @@ from dagrun.engine.documents import (
 )
 from dagrun.engine.errors import DagrunError, Unhashable, UnknownVersion
 
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
+
 
 class Colour(enum.Enum):
     RED = 1
@@ -89,7 +91,12 @@ def spelled(value: Any) -> Any:
     return type(value), value
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5_000 if SOAK else 200,
+    derandomize=not SOAK,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(value=VALUES)
 def test_documents_round_trip(tmp_path: Path, value: Any) -> None:
     dumped = DOCUMENT.dump(value, tmp_path / "blob")

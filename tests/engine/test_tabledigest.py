@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import os
 import struct
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
@@ -27,6 +28,7 @@ from dagrun.engine.tabledigest import (
     dtype_name,
 )
 
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 FLOATS = st.sampled_from([0.0, -0.0, 1.5, float("nan"), -float("nan"), float("inf")])
 INTS = st.integers(0, 2)
 TEXTS = st.sampled_from(["", "a", "b", "ab", "é", "\0"])
@@ -80,7 +82,7 @@ def small_series(draw: st.DrawFn) -> pl.Series:
     return pl.Series("x", draw(st.lists(st.none() | values, max_size=3)), dtype=dtype)
 
 
-@settings(max_examples=400)
+@settings(max_examples=10_000 if SOAK else 400, derandomize=not SOAK, deadline=None)
 @given(small_series(), st.data())
 def test_digests_are_equal_exactly_when_the_tables_are(one: pl.Series, data: st.DataObject) -> None:
     values = next(values for dtype, values in SMALL if dtype == one.dtype)
@@ -104,7 +106,12 @@ def supported(frame: pl.DataFrame) -> pl.DataFrame:
 ANY_TABLE = dataframes(max_size=12, max_cols=4).map(supported)
 
 
-@settings(max_examples=150)
+@settings(
+    max_examples=3_000 if SOAK else 100,
+    derandomize=not SOAK,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(ANY_TABLE, st.lists(st.integers(0, 12), max_size=4))
 def test_batches_chunks_and_slices_do_not_matter(frame: pl.DataFrame, cuts: list[int]) -> None:
     expected = digest_table(frame)

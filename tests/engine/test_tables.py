@@ -29,8 +29,12 @@ from dagrun.engine.tables import (
     write_lazy,
 )
 
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 SAME_FOLDER = settings(
-    max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2_000 if SOAK else 80,
+    derandomize=not SOAK,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

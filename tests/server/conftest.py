@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -51,7 +50,8 @@ FEATURES = feature_set(
     standardize("distance", "wind_speed"),
     one_hot("carrier"),
     date_parts("sched_dep", parts=("hour", "weekday"), tz="America/New_York"),
-    date_parts("booked", "bought", parts=("month",)),
+    date_parts("booked", parts=("month",), tz="UTC"),
+    date_parts("bought", parts=("month",)),
     target_mean("late", by=("carrier",), prior=50),
     missing_flag("seats"),
     cast("seats", "holiday"),
@@ -143,8 +143,6 @@ def make_row() -> Callable[..., dict[str, object]]:
     return row
 
 
-def same_bits(left: float, right: float) -> bool:
-    """Whether two floats are equal, NaN to NaN and signed zeros apart."""
-    if math.isnan(left) or math.isnan(right):
-        return math.isnan(left) and math.isnan(right)
-    return left == right and math.copysign(1, left) == math.copysign(1, right)
+@pytest.fixture
+def make_rows() -> Callable[[int, int], pl.DataFrame]:
+    return raw_rows

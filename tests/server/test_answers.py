@@ -53,9 +53,7 @@ def test_features_are_added_to_an_answer(features: list[float]) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0, 1, width=32), st.floats(0, 1))
 def test_tables_have_the_same_confidence(probability: float, threshold: float) -> None:
-    (answer,) = pb.PredictResponse.FromString(
-        answers.encode(0.0, probability, threshold)
-    ).answers
+    (answer,) = pb.PredictResponse.FromString(answers.encode(0.0, probability, threshold)).answers
     scores = pl.DataFrame(
         {"probability": [probability], "margin": [0.0], "label": [probability >= threshold]},
         schema_overrides={"probability": pl.Float32, "margin": pl.Float32},

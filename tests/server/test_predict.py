@@ -95,9 +95,7 @@ def test_every_violation_is_named_by_row_and_column(client: Client, make_row: Ro
     instant = "is a timestamp (an instant, in UTC microseconds)"
     assert set(caught.value.violations) == {
         Violation(1, "distance", "is a string; the model needs a double"),
-        Violation(
-            1, "wind_speeed", "the model has no such column. Did you mean 'wind_speed'?"
-        ),
+        Violation(1, "wind_speeed", "the model has no such column. Did you mean 'wind_speed'?"),
         Violation(2, "seats", "is a double; the model needs an int64"),
         Violation(2, "holiday", "is null; the model needs a bool"),
         Violation(2, "distance", "is NaN, which means null; the model needs a number"),
@@ -114,9 +112,7 @@ def test_many_violations_still_fit_into_the_answer(client: Client, make_row: Row
     assert 1 <= len(caught.value.violations) <= 20
 
 
-def test_an_unknown_model_is_answered_with_those_there_are(
-    client: Client, make_row: Row
-) -> None:
+def test_an_unknown_model_is_answered_with_those_there_are(client: Client, make_row: Row) -> None:
     with pytest.raises(ModelUnknown, match=r"Did you mean 'flights'\? Models: flights"):
         client.predict("flight", [make_row()])
     with pytest.raises(ModelUnknown, match="Models: flights"):
@@ -163,8 +159,7 @@ def test_callers_never_get_each_others_answers(server: Server, make_row: Row) ->
     with Client(server.address, timeout=20) as client:
         alone = [client.predict("flights", [row])[0] for row in rows]
     requests = [
-        pb.PredictRequest(model="flights", include_features=True, rows=[_wire(row)])
-        for row in rows
+        pb.PredictRequest(model="flights", include_features=True, rows=[_wire(row)]) for row in rows
     ]
     with grpc.insecure_channel(server.address) as channel:
         call = channel.unary_unary(

@@ -3,23 +3,127 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from contextlib import suppress
 
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import raw_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagrun.server.client import Client, RequestInvalid
-from dagrun.server.serving import Server
 from dagrun.server.serving.refusals import Malformed, TooMuch
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.stages.bundle import Bundle, score
+
+MakeRows = Callable[[int, int], pl.DataFrame]
 
 
 def stream(table: pa.Table, **options: object) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as out:
-        out.write_table(table)
+        out.write_table(table, 7)
     return sink.getvalue()
+
+
+def test_a_table_gets_the_offline_scores(
+    client: Client, bundle: Bundle, make_rows: MakeRows
+) -> None:
+    frame = make_rows(500, 2)
+    table = client.predict_table("flights", frame)
+    assert table.schema == {
+        "probability": pl.Float32,
+        "margin": pl.Float32,
+        "label": pl.Boolean,
+        "confidence": pl.Float32,
+    }
+    assert table.drop("confidence").equals(score(bundle, frame))
+    assert client.predict_table("flights", frame.head(0)).height == 0
+
+
+def test_column_order_batches_and_compression_do_not_matter(
+    client: Client, bundle: Bundle, make_rows: MakeRows
+) -> None:
+    frame = make_rows(100, 3)
+    assert client.predict_table("flights", frame.select(reversed(frame.columns))).equals(
+        client.predict_table("flights", frame)
+    )
+    for compression in (None, "lz4", "zstd"):
+        data = stream(frame.to_arrow(), compression=compression)
+        assert read_table(data, 100).equals(frame)
+
+
+def test_columns_are_checked_by_name(client: Client, make_rows: MakeRows) -> None:
+    frame = make_rows(10, 4)
+    with pytest.raises(RequestInvalid) as caught:
+        client.predict_table("flights", frame.with_columns(wind_sped=1.0))
+    assert "Did you mean 'wind_speed'?" in str(caught.value)
+    assert caught.value.violations[0][:2] == (-1, "wind_sped")
+    with pytest.raises(RequestInvalid) as caught:
+        client.predict_table("flights", frame.drop("seats", "carrier"))
+    assert [violation.column for violation in caught.value.violations] == ["carrier", "seats"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("seats", pl.lit("many")),
+        ("seats", pl.lit(1.5)),
+        ("distance", pl.lit(None, pl.Float64)),
+        ("distance", pl.lit(float("nan"))),
+        ("distance", pl.lit(2**53 + 1)),
+        ("sched_dep", pl.col("booked")),
+    ],
+)
+def test_values_are_never_coerced(
+    client: Client, make_rows: MakeRows, column: str, values: pl.Expr
+) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        client.predict_table("flights", make_rows(10, 5).with_columns(values.alias(column)))
+    assert [violation.column for violation in caught.value.violations] == [column]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_streams_are_refused_or_read(data: st.DataObject) -> None:
+    """Whatever the bytes: a frame or `Malformed`, never a crash or another error."""
+    table = pa.table({"a": [1, None, 3], "b": ["x", "yy", None], "c": [[1], [], None]})
+    sound = bytearray(stream(table))
+    kind = data.draw(st.sampled_from(["cut", "flip", "noise"]))
+    if kind == "cut":
+        damaged = bytes(sound[: data.draw(st.integers(0, len(sound) - 1))])
+    elif kind == "flip":
+        for _ in range(data.draw(st.integers(1, 4))):
+            sound[data.draw(st.integers(0, len(sound) - 1))] = data.draw(st.integers(0, 255))
+        damaged = bytes(sound)
+    else:
+        damaged = data.draw(st.binary(max_size=300))
+    with suppress(Malformed, TooMuch):
+        assert isinstance(read_table(damaged, 1000), pl.DataFrame)
+
+
+def test_malformed_bytes_are_the_callers_fault(client: Client) -> None:
+    class NotArrow:
+        columns = ()
+
+        def write_ipc_stream(self, buffer: io.BytesIO, **options: object) -> None:
+            buffer.write(b"a,b\n1,2\n")
+
+    with pytest.raises(RequestInvalid, match="Arrow IPC stream cannot be read"):
+        client.predict_table("flights", NotArrow())  # type: ignore[arg-type]
+
+
+def test_rows_are_counted_before_anything_is_read() -> None:
+    """A column of nulls has no bytes, however many rows it claims."""
+    batch = pa.record_batch({"a": pa.nulls(10**9)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as out:
+        out.write_batch(batch)
+    with pytest.raises(TooMuch, match="1000000000"):
+        read_table(sink.getvalue(), 1000)
+
+
+def test_what_is_written_can_be_read() -> None:
+    frame = pl.DataFrame({"a": [1.5, None], "b": [True, False]})
+    assert read_table(write_table(frame), 2).equals(frame)

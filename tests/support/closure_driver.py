@@ -1,12 +1,13 @@
-"""Load pipelines and print the code versions of a stage, each in a process of its own.
+"""Load pipelines and print the code version of a stage, each in a process of its own.
 
-Reads `[[root, stage], ...]` on standard input. This process imports no pipeline; each one is
-loaded in a fork of it, so every module is fresh.
+Reads `[root, stage]` from each line of standard input. This process imports no pipeline; each one
+is loaded in a fork of it, so every module is fresh.
 """
 
 import importlib
 import json
 import os
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -19,7 +20,7 @@ from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.project import find_project
 
 
-def measure(root: Path, name: str) -> dict[str, object]:
+def load_and_close(root: Path, name: str) -> dict[str, object]:
     # Files that are added to dagrun's own packages, as another release of it might.
     dagrun.stages.__path__.append(str(root / "dagrun_stages"))
     dagrun.engine.__path__.append(str(root / "dagrun_engine"))
@@ -38,6 +39,7 @@ def measure(root: Path, name: str) -> dict[str, object]:
         "distributions": dict(found.distributions),
         "warnings": list(found.warnings),
         "files": sorted(path.name for path in found.files),
+        "loaded": sorted({"polars", "networkx", "google.protobuf"} & set(sys.modules)),
     }
 
 
@@ -46,7 +48,7 @@ def in_a_fork(root: Path, name: str) -> dict[str, object]:
     child = os.fork()
     if child == 0:
         try:
-            answer = json.dumps(measure(root, name))
+            answer = json.dumps(load_and_close(root, name))
         except BaseException:  # noqa: BLE001 (the parent reports it)
             answer = json.dumps({"error": traceback.format_exc(), "kind": "crash"})
         with os.fdopen(writer, "w") as pipe:
@@ -59,5 +61,33 @@ def in_a_fork(root: Path, name: str) -> dict[str, object]:
     return json.loads(answer)
 
 
+def write_project(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+class Driver:
+    """This file as a process that answers `version_of` for one project after the other."""
+
+    def __enter__(self) -> "Driver":
+        command = [sys.executable, "-P", "-B", __file__]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        return self
+
+    def version_of(self, root: Path, stage: str = "model") -> dict:
+        self.process.stdin.write(json.dumps([str(root), stage]) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def __exit__(self, *problem: object) -> None:
+        self.process.communicate()
+
+
 if __name__ == "__main__":
-    print(json.dumps([in_a_fork(Path(root), name) for root, name in json.load(sys.stdin)]))
+    for line in sys.stdin:
+        place, stage = json.loads(line)
+        print(json.dumps(in_a_fork(Path(place), stage)), flush=True)

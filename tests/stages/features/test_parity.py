@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 import pytest
-from dagrun.stages import features as f
-from dagrun.stages.features.errors import CannotFit
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+from dagrun.stages import features as f
+from dagrun.stages.features.errors import CannotFit
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 RUNS = settings(
@@ -134,6 +135,7 @@ def fitted(features: f.FeatureSet, train: pl.DataFrame) -> f.FeatureSpec:
 OPS: dict[str, Callable[[], object]] = {
     "cast": lambda: f.cast("x", "i", "b"),
     "affine": lambda: f.affine("x", "i", factor=0.1, offset=-3.7),
+    "affine_no_offset": lambda: f.affine("x", factor=-1.0),
     "impute_const": lambda: f.impute_const("x", "i", value=0.3),
     "impute_text": lambda: f.ordinal(f.impute_const("s", value="?")),
     "impute_mean": lambda: f.impute_stat("x", "i", stat="mean"),

@@ -1,0 +1,157 @@
+"""`dagrun show`: a run, an artifact, or what a stage made.
+
+A name of the pipeline wins over a run's id. What is shown of a stage is what a run would find
+now, or else what the last run made, marked as stale.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from dagrun.cli.documents import show_document
+from dagrun.cli.opening import open_store
+from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.events import Output
+from dagrun.engine.runlog import Run, Runs, UnknownRun
+from dagrun.engine.store.entries import Entry
+from dagrun.engine.store.store import Store
+from dagrun.engine.workspace import Workspace
+from dagrun.ui.artifact import (
+    HEAD_ROWS,
+    content_lines,
+    entry_lines,
+    fact_lines,
+    output_line,
+    plain,
+)
+from dagrun.ui.history import one_run_lines
+from dagrun.ui.terminal import paint
+from dagrun.ui.terminal import show as tell_result
+
+
+class NothingCalled(DefinitionError):
+    """No stage, artifact or run has a name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"no stage, artifact or run is called {name!r}.{nearest(name, known)}\n"
+            f"       artifacts: {listing(known)}\n"
+            "       runs: see dagrun runs list"
+        )
+
+
+class NeverMade(DagrunError):
+    """A stage has no result in the store."""
+
+    def __init__(self, stage: str, effect: bool) -> None:
+        self.stage, self.effect = stage, effect
+        super().__init__(
+            f"stage {stage!r} is an effect and stores nothing. See what became of it: dagrun show last"
+            if effect
+            else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a stage made, and why that is not what a run would make now ("" when it is)."""
+
+    entry: Entry
+    stale: str
+
+
+def show(*, name: str, pipeline: str | None, as_json: bool) -> int:
+    """Show what is called `name`. Raises `NothingCalled` or `NeverMade`."""
+    if not name.isidentifier() or name == "last":
+        return _show_run(Runs(open_store(pipeline)).read(name), as_json)
+    workspace = Workspace.open(pipeline)
+    stages = workspace.pipeline.stages
+    producers = {output: stage.name for stage in stages.values() for output in stage.outputs}
+    stage_name = name if name in stages else producers.get(name)
+    if stage_name is None:
+        try:
+            return _show_run(workspace.runs.read(name), as_json)
+        except UnknownRun:
+            raise NothingCalled(name, sorted({*stages, *producers})) from None
+    made = _find(workspace, stage_name)
+    outputs = made.entry.outputs if name in stages else {name: made.entry.outputs[name]}
+    if as_json:
+        show_document(_document(workspace.store, made, outputs))
+        return 0
+    for line in _lines(workspace.store, name, made, outputs):
+        tell_result(line)
+    return 0
+
+
+def _find(workspace: Workspace, stage: str) -> Made:
+    _, plan = workspace.plan(workspace.select(targets=(stage,)))
+    planned = next(each for each in plan.stages if each.name == stage)
+    if fresh := plan.decisions[stage].entry:
+        return Made(entry=fresh, stale="")
+    last = workspace.runs.last_entry(stage)
+    if last is None:
+        raise NeverMade(stage, planned.effect)
+    return Made(entry=last, stale=f"{planned.reason} (see: dagrun why {stage})")
+
+
+def _lines(store: Store, name: str, made: Made, outputs: dict[str, Output]) -> list[str]:
+    entry = made.entry
+    by = "" if entry.stage == name else f", an output of stage {entry.stage}"
+    lines = [paint(name, "bold") + by, *entry_lines(entry, made.stale)]
+    if len(outputs) > 1:
+        lines.append("outputs")
+        lines += fact_lines({item: output_line(output) for item, output in outputs.items()})
+        return [*lines, f"see what is in one: dagrun show {next(iter(outputs))}"]
+    (output,) = outputs.values()
+    lines.append("content  " + output_line(output))
+    return lines + content_lines(output, store.load(output))
+
+
+def _document(store: Store, made: Made, outputs: dict[str, Output]) -> dict[str, Any]:
+    entry = made.entry
+    return {
+        "stage": entry.stage,
+        "key": entry.key,
+        "stale": made.stale or None,
+        "created": entry.created,
+        "seconds": entry.seconds,
+        "params": entry.preimage.get("params", {}),
+        "inputs": {
+            name: {"logical": digest, "producer": entry.producers.get(name, ("", ""))[0] or None}
+            for name, digest in entry.preimage.get("inputs", {}).items()
+        },
+        "outputs": {name: _output(store, output) for name, output in outputs.items()},
+    }
+
+
+def _output(store: Store, output: Output) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "logical": output.logical,
+        "blob": output.blob,
+        "codec": output.codec,
+        "size": output.size,
+        "rows": output.rows,
+    }
+    if output.columns:
+        frame = store.load(output)
+        document["columns"] = {name: output.columns[name][0] for name in frame.columns}
+        document["head"] = json.loads(frame.head(HEAD_ROWS).write_json())
+    elif output.codec == "dagrun.engine.documents:DOCUMENT":
+        document["document"] = plain(store.load(output))
+    return document
+
+
+def _show_run(run: Run, as_json: bool) -> int:
+    if as_json:
+        stages = [{"name": line["stage"], **line} for line in run.stages.values()]
+        for stage in stages:
+            del stage["stage"]
+        header = {**run.header, "run_id": run.run_id, "status": run.status}
+        show_document({**header, "seconds": run.seconds, "stages": stages})
+        return 0
+    for line in one_run_lines(run):
+        tell_result(line)
+    return 0
