@@ -9,6 +9,7 @@ PIP_INSTALL := pip install --quiet --disable-pip-version-check --no-deps
 # The wheel is built from these folders; stale copies would be packaged or imported instead.
 SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
+PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
 BENCHMARKS := engine features serving
 PROTOS := $(notdir $(wildcard proto/*.proto))
@@ -23,12 +24,12 @@ demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
 
 test: $(READY) ## the tests, in at most five minutes
-	$(BIN)/pytest
+	$(BIN)/$(PYTEST)
 
 check: lint types generated package test ## everything
 
 soak: $(READY) ## the same tests at full size: tens of minutes
-	DAGRUN_SOAK=1 $(BIN)/pytest --timeout=3600
+	DAGRUN_SOAK=1 $(BIN)/$(PYTEST) --timeout=3600
 
 # Pinned packages first, then the project itself, so that editing pyproject.toml costs a second.
 .venv/.pinned: requirements.lock examples/requirements.lock
@@ -121,10 +122,10 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 lowest: $(UV) package ## the tests with the oldest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --resolution lowest-direct --no-emit-index-url --no-header pyproject.toml -o build/lowest.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) build/lowest
-	$(UV) pip install --quiet --python build/lowest -r build/lowest.txt hypothesis packaging pytest pytest-timeout pytest-xdist setuptools
+	$(UV) pip install --quiet --python build/lowest -r build/lowest.txt grpcio-tools hypothesis packaging pytest pytest-timeout pytest-xdist setuptools
 	$(UV) pip install --quiet --python build/lowest --no-deps dist/dagrun-*.whl
 	$(UV) pip install --quiet --python build/lowest --no-deps --require-hashes -r examples/requirements.lock
-	build/lowest/bin/pytest
+	build/lowest/bin/$(PYTEST)
 
 clean: ## remove everything that make created
 	rm -rf .venv .dagrun build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis examples/*/.dagrun

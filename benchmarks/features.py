@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
-from session import Session, is_quick, seconds
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import (
@@ -39,6 +38,7 @@ from dagrun.stages.features import (
     ordinal,
     standardize,
 )
+from session import Session, is_quick, seconds
 
 SCALED = ["distance", "temp", "wind_speed", "humidity"]
 LOGGED = ["precip", "visib"]

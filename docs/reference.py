@@ -41,7 +41,7 @@ PAGES = {
     "client": ("The client", ["dagrun.server.client"]),
 }
 WIDTH = 88
-COMMANDS = "dagrun.cli.main:main"
+COMMANDS = "dagrun.cli.main:cli"
 
 
 def public_names(module: ModuleType) -> list[str]:

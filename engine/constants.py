@@ -6,9 +6,10 @@ understands what `tabular` lists, partials, caches around functions, bound metho
 dataclass instances, and instances of any class that can say its own state (`__reduce_ex__`, the
 protocol of `copy`). Functions, classes and modules are handed to a callback: they count by code.
 
-The limits: a mutable value counts as it is when the plan is made; loggers, locks, weak references,
-context variables and thread locals count as nothing; a dictionary counts in its order. Anything
-else (open files, connections, iterators, random generators, trained models) is refused.
+The limits: a mutable value counts as it is when the plan is made; what only logs, shows or
+synchronises (loggers, consoles, locks, weak references, context variables) counts as nothing; a
+dictionary counts in its order. Anything else (open files, connections, iterators, generators of
+random numbers, trained models) is refused.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import contextvars
 import dataclasses
 import enum
 import functools
+import io
 import logging
 import pprint
 import random
 import re
+import struct
 import sys
 import threading
 import types
@@ -39,6 +42,9 @@ Code = Callable[[Any, str], Json | None]
 
 MOST_PARTS = 200_000
 """A value with more parts than this is data, not a constant."""
+
+MOST_DEPTH = 50
+"""A value nested deeper than this is refused before Python's stack is exhausted."""
 
 MOST_BINARY = 64
 """Bytes of binary state above which an object of somebody else's class is taken for a model."""
@@ -59,6 +65,7 @@ _NOTHING = (
     weakref.WeakSet,
     contextvars.ContextVar,
 )
+_SPEAKERS = {"loguru", "rich", "structlog", "tqdm"}
 _PLAIN = (bool, int, float, complex)
 _CONTAINERS = (list, tuple, set, frozenset, dict, types.MappingProxyType)
 
@@ -91,8 +98,8 @@ class Description:
         if id(value) in self.active:
             return {"$again": len(self.active) - self.active.index(id(value))}
         self.parts += 1
-        if self.parts > MOST_PARTS:
-            raise Opaque(value, where, f"It has more than {MOST_PARTS:,} parts.")
+        if self.parts > MOST_PARTS or len(self.active) > MOST_DEPTH:
+            raise Opaque(value, where, "It has too many parts, or parts within parts.")
         self.active.append(id(value))
         try:
             return self._describe(value, where)
@@ -115,8 +122,8 @@ class Description:
         if isinstance(value, PurePath):
             inside = self.relative(str(value))
             return encode(value) if inside is None else {"$path_beneath_root": inside}
-        if isinstance(value, _NOTHING) and not self.foreign:
-            return {"$nothing": type(value).__qualname__}
+        if not self.foreign and _only_speaks(value):
+            return {"$nothing": self.describe(type(value), where)}
         form = self._callable(value, where)
         if form is None:
             form = describe_tabular(value, where, self.describe, inside_object=self.foreign > 0)
@@ -159,9 +166,12 @@ class Description:
 
     def _instance(self, value: Any, where: str) -> Json:
         """Describe an object by what it would be copied from."""
+        if isinstance(value, struct.Struct):
+            return {"$struct": value.format}
         if isinstance(value, random.Random):
             raise Opaque(value, where, FROM_SEED)
-        if type(value).__module__ == "itertools" or hasattr(type(value), "__next__"):
+        iterator = type(value).__module__ == "itertools" or hasattr(type(value), "__next__")
+        if iterator and not isinstance(value, io.IOBase):
             raise Opaque(value, where, "It is used up as it is read; keep a tuple instead.")
         if isinstance(value, bytes | bytearray) and self.foreign and len(value) > MOST_BINARY:
             raise Opaque(value, where, "It is binary state, as a trained model has.")
@@ -201,6 +211,13 @@ class Description:
         if type(state) is tuple and len(state) == 2:
             return {"$slots": [self._state(part, where) for part in state]}
         return self.describe(state, where)
+
+
+def _only_speaks(value: Any) -> bool:
+    """Tell whether an object only logs, shows or synchronises, so that no result depends on it."""
+    if isinstance(value, _NOTHING) or type(value).__module__.partition(".")[0] in _SPEAKERS:
+        return True
+    return any(value is stream for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _wrapped(value: Any) -> Any:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from dagrun.engine.canonical import Json, encode
 from dagrun.engine.distributions import Origin, Origins
 from dagrun.engine.names import Use, used_names
-from dagrun.engine.resolve import Resolver, Scope
+from dagrun.engine.resolve import Resolver, Scope, stage_function
 from dagrun.engine.syntax import Definition, Source, normal_form, without_defaults
 from dagrun.engine.tabular import Opaque
 
@@ -221,23 +221,31 @@ def functions_of(kind: type) -> Iterator[types.FunctionType]:
                 yield part
 
 
-def stands_alone(function: types.FunctionType) -> bool:
-    """Tell whether its qualified name says all about a function: no closure, no second instance."""
-    code = function.__code__
-    if "<" in code.co_qualname or set(code.co_freevars) - {"__class__"}:
+def named_for_good(value: types.FunctionType | type, source: Source | None) -> bool:
+    """Tell whether module and qualified name say which function or class this is.
+
+    They do not for one with a closure, or one of several of that name (as `_` often is).
+    """
+    namespace: Mapping[str, Any]
+    if isinstance(value, types.FunctionType):
+        code, namespace = value.__code__, value.__globals__
+        qualname, varies = code.co_qualname, bool(given_defaults(value))
+        if set(code.co_freevars) - {"__class__"}:
+            return False
+    else:
+        qualname, varies = value.__qualname__, False
+        namespace = vars(sys.modules.get(value.__module__, types))
+    if "<" in qualname:
         return False
-    if not function.__defaults__ and not function.__kwdefaults__:
+    if source is not None and source.count(qualname) == 1 and not varies:
         return True
-    head, *rest = code.co_qualname.split(".")
-    found: Any = function.__globals__.get(head)
+    head, *rest = qualname.split(".")
+    found: Any = namespace.get(head)
     for name in rest:
         found = vars(found).get(name) if isinstance(found, type) else None
-    for _ in range(20):
-        if found is function:
-            return True
-        part = [getattr(type(found), "__dagrun_function__", None), found]
-        found = found.__dagrun_function__ if isinstance(part[0], property) else _unwrap(found)
-    return False
+    while found is not None and found is not value:
+        found = _unwrap(found)
+    return found is value
 
 
 def _unwrap(value: Any) -> Any:
@@ -245,7 +253,7 @@ def _unwrap(value: Any) -> Any:
         return value.__func__
     if isinstance(value, property):
         return value.fget
-    return getattr(value, "__dict__", {}).get("__wrapped__")
+    return stage_function(value) or getattr(value, "__dict__", {}).get("__wrapped__")
 
 
 def origin_of_function(origins: Origins, function: types.FunctionType) -> Origin:

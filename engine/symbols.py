@@ -9,11 +9,12 @@ is not seen.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ from dagrun.engine.definitions import (
     class_form,
     function_form,
     given_defaults,
+    named_for_good,
     notes,
     origin_of_class,
     origin_of_function,
-    stands_alone,
 )
 from dagrun.engine.distributions import Origin, Origins
 from dagrun.engine.names import Use
@@ -80,10 +81,14 @@ class Symbols:
             mark = "" if plain is function else "@"
             module = origin_of_function(self.origins, plain).name
             symbol.name = f"{module}:{mark}{plain.__code__.co_qualname}"
+        ours = False
         if isinstance(function, types.FunctionType):
+            ours = origin_of_function(self.origins, function).kind == "project"
+        if ours:
             self._build_function(function, symbol, defaults=function is not plain)
         else:
             self._build_constant(function, "its function", symbol)
+        symbol.text = "\n".join([symbol.text, *symbol.inlined])
         return symbol
 
     def describe(self, symbol: Symbol, value: object, where: str) -> Json:
@@ -147,18 +152,16 @@ class Symbols:
         if origin.kind != "project":
             return self._foreign_function(symbol, origin, function, where)
         qualname = function.__code__.co_qualname
-        if stands_alone(function):
+        source = self.source(symbol, origin.name, function.__code__.co_filename)
+        if named_for_good(function, source):
             build = functools.partial(self._build_function, function)
             return self._refer(symbol, f"{origin.name}:{qualname}{mark}", build)
-        if id(function) in self._inlining:
-            return {"$again": qualname}
-        self._inlining.append(id(function))
-        try:
+        with self._inside(function) as again:
+            if again:
+                return {"$again": qualname}
             form = function_form(self, symbol, function)
             symbol.inlined[self._text(symbol, function, form)] = None
             return {"$function": [qualname, form]}
-        finally:
-            self._inlining.pop()
 
     def _foreign_function(
         self, symbol: Symbol, origin: Origin, function: types.FunctionType, where: str
@@ -168,15 +171,17 @@ class Symbols:
         if name.startswith("dagrun."):
             name = f"dagrun:{function.__code__.co_qualname}"
         form = _external(symbol, origin, name)
-        parts = {}
-        for cell, value in cells_of(function).items():
-            if isinstance(value, _CODE):
-                parts[cell] = self.describe(symbol, value, f"{where} ({cell} in {name})")
-        if not parts and "__wrapped__" in vars(function):
-            parts["__wrapped__"] = self.describe(symbol, vars(function)["__wrapped__"], where)
-        if isinstance(registry := vars(function).get("registry"), types.MappingProxyType):
-            parts["registry"] = self.describe(symbol, registry, where)  # functools.singledispatch
-        return {"$wrapping": [form, parts]} if parts else form
+        cells = cells_of(function)
+        wrapped = {cell: value for cell, value in cells.items() if isinstance(value, _CODE)}
+        for attribute in ("__wrapped__", "registry"):  # the latter is functools.singledispatch's
+            if attribute in vars(function):
+                wrapped[attribute] = vars(function)[attribute]
+        if not wrapped:
+            return form
+        with self._inside(function) as again:
+            if again:
+                return {"$again": name}
+            return {"$wrapping": [form, self.describe(symbol, wrapped, f"what {where} wraps")]}
 
     def _class(self, symbol: Symbol, kind: type) -> Json:
         origin, namespace = origin_of_class(self.origins, kind)
@@ -186,14 +191,21 @@ class Symbols:
             return _external(symbol, origin, f"dagrun:{kind.__qualname__}" if ours else name)
         name = f"{origin.name}:{kind.__qualname__}"
         build = functools.partial(self._build_class, kind, origin, namespace)
-        if "<locals>" not in name:
+        source = self.source(symbol, origin.name, str(namespace.get("__file__")))
+        if named_for_good(kind, source):
             return self._refer(symbol, name, build)
-        if id(kind) in self._inlining:
-            return {"$again": name}
-        self._inlining.append(id(kind))
-        try:
-            source = self.source(symbol, origin.name, str(namespace.get("__file__")))
+        with self._inside(kind) as again:
+            if again:
+                return {"$again": name}
             return {"$class": [name, class_form(self, symbol, kind, source, namespace)]}
+
+    @contextlib.contextmanager
+    def _inside(self, value: object) -> Iterator[bool]:
+        """Tell whether the walk is inside of `value` already, and put it there for the block."""
+        again = id(value) in self._inlining
+        self._inlining.append(id(value))
+        try:
+            yield again
         finally:
             self._inlining.pop()
 
@@ -207,16 +219,28 @@ class Symbols:
 
     def _value(self, symbol: Symbol, value: Any, home: Mapping[str, Any], name: str) -> Json:
         """Refer to a global by the code it is, else as a constant of its module."""
-        inline = isinstance(value, types.FunctionType) and not stands_alone(value)
-        if not (inline and origin_of_function(self.origins, value).kind == "project"):
+        if not self._is_inlined(symbol, value):
             form = self._code(symbol, value, name)
             if form is not None:
                 return form
         module = self.origins.of(str(home.get("__name__")), home.get("__file__")).name
         source = self.source(symbol, module, str(home.get("__file__")))
-        mark = "@" if source is not None and source.defines(name) else ""
+        mark = "@" if source is not None and source.count(name) else ""
         build = functools.partial(self._build_constant, value, f"{name} in {module}")
         return self._refer(symbol, f"{module}:{mark}{name}", build)
+
+    def _is_inlined(self, symbol: Symbol, value: Any) -> bool:
+        """Tell whether a value is a function or class of the project without a symbol."""
+        if isinstance(value, types.FunctionType):
+            origin, path = origin_of_function(self.origins, value), value.__code__.co_filename
+        elif isinstance(value, type):
+            origin, namespace = origin_of_class(self.origins, value)
+            path = str(namespace.get("__file__"))
+        else:
+            return False
+        if origin.kind != "project":
+            return False
+        return not named_for_good(value, self.source(symbol, origin.name, path))
 
     def _hidden(self, symbol: Symbol, how: str, at: str, scope: Scope, *, anywhere: bool) -> Json:
         """Take the whole module, or every file of the project, for what is named at run time."""

@@ -74,9 +74,9 @@ class Source:
     def _lambdas(self) -> list[ast.Lambda]:
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
 
-    def defines(self, qualname: str) -> bool:
-        """Tell whether a function or class of that qualified name is written here."""
-        return qualname in self._definitions
+    def count(self, qualname: str) -> int:
+        """Return how many definitions of that qualified name there are."""
+        return len(self._definitions.get(qualname, ()))
 
     def classes(self, qualname: str) -> list[Definition]:
         """Return every class statement of that qualified name (conditional ones included)."""

@@ -16,29 +16,26 @@ from dagrun.ui.terminal import show
 def list_models(*, pipeline: str | None, as_json: bool) -> int:
     """List every model of the registry."""
     registry = open_registry(pipeline)
-    models = [
-        {
-            "name": name,
-            "versions": len(registry.versions(name)),
-            "newest": asdict(registry.versions(name)[-1]),
-            "aliases": registry.aliases(name),
-        }
-        for name in registry.models()
-    ]
+    newest = {name: registry.versions(name)[-1] for name in registry.models()}
+    aliases = {name: registry.aliases(name) for name in newest}
     if as_json:
+        models = [
+            {"name": name, "newest": asdict(version), "aliases": aliases[name]}
+            for name, version in newest.items()
+        ]
         show_document({"models": models})
-    elif not models:
+    elif not newest:
         show("no model is registered; an effect of a pipeline does that: register(name, bundle)")
     else:
         _show_rows(
             [
                 [
-                    model["name"],
-                    f"newest @{model['newest']['version']}",
-                    ago(model["newest"]["at"]),
-                    ", ".join(f"{alias} -> @{to}" for alias, to in model["aliases"].items()),
+                    name,
+                    f"newest @{version.version}",
+                    ago(version.at),
+                    ", ".join(f"{alias} -> @{to}" for alias, to in aliases[name].items()),
                 ]
-                for model in models
+                for name, version in newest.items()
             ]
         )
     return 0

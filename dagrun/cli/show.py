@@ -7,6 +7,7 @@ now, or else what the last run made, marked as stale.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ class NeverMade(DagrunError):
     def __init__(self, stage: str, effect: bool) -> None:
         self.stage, self.effect = stage, effect
         super().__init__(
-            f"stage {stage!r} is an effect and stores nothing. See what became of it: dagrun show last"
+            f"stage {stage!r} is an effect and stores nothing. What became of it: dagrun show last"
             if effect
             else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
         )
@@ -97,7 +98,7 @@ def _find(workspace: Workspace, stage: str) -> Made:
     return Made(entry=last, stale=f"{planned.reason} (see: dagrun why {stage})")
 
 
-def _lines(store: Store, name: str, made: Made, outputs: dict[str, Output]) -> list[str]:
+def _lines(store: Store, name: str, made: Made, outputs: Mapping[str, Output]) -> list[str]:
     entry = made.entry
     by = "" if entry.stage == name else f", an output of stage {entry.stage}"
     lines = [paint(name, "bold") + by, *entry_lines(entry, made.stale)]
@@ -110,7 +111,7 @@ def _lines(store: Store, name: str, made: Made, outputs: dict[str, Output]) -> l
     return lines + content_lines(output, store.load(output))
 
 
-def _document(store: Store, made: Made, outputs: dict[str, Output]) -> dict[str, Any]:
+def _document(store: Store, made: Made, outputs: Mapping[str, Output]) -> dict[str, Any]:
     entry = made.entry
     return {
         "stage": entry.stage,

@@ -38,7 +38,7 @@ def _table(stages: Sequence[PlannedStage]) -> list[str]:
 
 
 def _sum(stages: Sequence[PlannedStage], expected: float) -> str:
-    counts = Counter(stage.action for stage in stages)
+    counts = Counter[str](stage.action for stage in stages)
     usual = f" (about {about(expected)})" if expected >= 0.05 else ""
     words = {
         "run": f"{counts['run']} would run{usual}",

@@ -18,7 +18,7 @@ _ROLES: Mapping[str, Role] = {"done": "good", "failed": "bad", "halted": "warn"}
 
 
 def run_lines(runs: Sequence[Run]) -> list[str]:
-    """Return a line per run: id, when, how it ended, how long it took, what became of its stages."""
+    """Return a line per run: id, when, how it ended and how long it took, its stages."""
     rows: list[list[Cell]] = [
         [
             short_run(run.run_id),

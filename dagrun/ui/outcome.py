@@ -95,7 +95,7 @@ def refusal(result: StageResult, halted: list[str]) -> str:
 
 def summary(result: RunResult) -> str:
     """Return `done in 0.9 s: 2 ran, 9 hit (saved about 38 s)   run 7f3a`."""
-    counts = Counter(stage.status for stage in result.stages)
+    counts = Counter[str](stage.status for stage in result.stages)
     parts = [f"{counts[status]} {status}" for status in ROLES if counts[status]]
     order = {"ran": 0, "hit": 1}
     parts.sort(key=lambda part: order.get(part.split()[1], 2))

@@ -2,7 +2,8 @@
 
 Every line after a `$` is what one would type. What is compared: 10,000 flights that the model has
 never seen, their features and predictions from the server against those computed offline, as
-integers. Exit code 1 if a single bit differs. The server is stopped whatever happens. Once more, and every stage is a hit.
+integers. Exit code 1 if a single bit differs. The server is stopped whatever happens. Started
+again, the demo finds every stage in the store.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
 from dagrun import Client
 from dagrun.engine.workspace import Workspace
 from dagrun.server.client import RequestInvalid

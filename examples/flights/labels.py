@@ -10,6 +10,7 @@ as late would be a different question, and one that is answered differently in a
 from __future__ import annotations
 
 import polars as pl
+
 from timetable import FLIGHT
 
 LATE_AFTER = 15
@@ -26,8 +27,13 @@ def arrived_late(flights: pl.DataFrame, late_after: int = LATE_AFTER) -> pl.Data
     )
 
 
+def base_rate(train: pl.DataFrame) -> float:
+    """Return the share of training flights that were late, 0 to 1."""
+    return int(train["late"].sum()) / train.height
+
+
 def hourly_rate(train: pl.DataFrame, flights: pl.DataFrame) -> pl.Series:
     """Return a naive forecast: how often flights of that hour of day were late in training."""
     rates = train.group_by("dep_hour").agg(pl.col("late").mean())
     known = flights.select("dep_hour").join(rates, on="dep_hour", how="left", maintain_order="left")
-    return known["late"].fill_null(train["late"].mean())
+    return known["late"].fill_null(base_rate(train))

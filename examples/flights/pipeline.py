@@ -7,6 +7,7 @@ learns from January to August, stops early on September and is judged on October
 from __future__ import annotations
 
 import polars as pl
+
 from dagrun import Context, Files, Verdict, stage
 from dagrun.stages.bundle import Booster, Bundle, make_bundle, register
 from dagrun.stages.evaluate import Gates, Report, choose_threshold, evaluate, judge
@@ -16,7 +17,7 @@ from dagrun.stages.train import fit_xgboost
 from dagrun.stages.validate import Contract, validate
 from features import FEATURES
 from joins import enriched, left_join
-from labels import LATE_AFTER, arrived_late, hourly_rate
+from labels import LATE_AFTER, arrived_late, base_rate, hourly_rate
 from observations import before_departure
 from places import aircraft_facts, destination_facts
 from tables import admit
@@ -176,12 +177,12 @@ def report(
         test["late"],
         model.predict(spec.transform(test)).probabilities,
         threshold=choose_threshold(valid["late"], chosen_on),
-        train_base_rate=train["late"].mean(),
+        train_base_rate=base_rate(train),
         baselines={"hour": hourly_rate(train, test)},
     )
 
 
-# --- release: only what passes the gate is bundled and published
+# --- release: a refusal of the gate halts what comes after it
 
 
 @stage(gate=True)
@@ -198,7 +199,6 @@ def bundle(
     report: Report,
     train: pl.DataFrame,
     test: pl.DataFrame,
-    verdict: Verdict,
 ) -> Bundle:
     """Spec, model and golden rows under one digest: what the server loads."""
     days = train["sched_dep"].dt.date()
@@ -215,6 +215,7 @@ def bundle(
 
 
 @stage(effect=True)
-def publish(bundle: Bundle) -> None:
+def publish(bundle: Bundle, verdict: Verdict) -> None:
     """Make the bundle the champion of the registry."""
-    register("flights", bundle, alias="champion", reason="passed the gates of the pipeline")
+    reason = f"passed all {len(verdict.reasons)} gates"
+    register("flights", bundle, alias="champion", reason=reason)

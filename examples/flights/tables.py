@@ -8,6 +8,7 @@ instants because local ones are ambiguous on 3 November, when the clocks go back
 from __future__ import annotations
 
 import polars as pl
+
 from dagrun import Files
 from dagrun.stages.validate import Contract, validate
 

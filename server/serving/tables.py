@@ -16,19 +16,36 @@ import pyarrow as pa
 
 from dagrun.server.serving.refusals import Malformed, TooMuch
 
+_PROBLEMS = (
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    # What Polars does not expect it panics at, and that is no `Exception`.
+    pl.exceptions.PanicException,
+    ValueError,
+    OSError,
+)
+
 
 def read_table(data: bytes, most_rows: int) -> pl.DataFrame:
     """Return the table of an Arrow IPC stream. Raises `Malformed` or `TooMuch`."""
     try:
         with pa.ipc.open_stream(data) as stream:
+            _check_fields(stream.schema)
             batches = list(_validated(stream, most_rows))
             table = pa.Table.from_batches(batches, stream.schema)
         frame = pl.from_arrow(table)
-    except (pa.ArrowException, pl.exceptions.PolarsError, ValueError, OSError) as error:
+    except _PROBLEMS as error:
         raise Malformed("the Arrow IPC stream", error) from error
     if not isinstance(frame, pl.DataFrame):
         raise Malformed("the Arrow IPC stream", "it holds no table")
     return frame
+
+
+def _check_fields(schema: pa.Schema) -> None:
+    """Raise `ValueError` for a name that is no UTF-8 (on reading it) and for nested columns."""
+    for field in schema:
+        if field.type.num_fields:
+            raise ValueError(f"column {field.name!r} is nested ({field.type})")
 
 
 def _validated(stream: pa.RecordBatchReader, most_rows: int) -> Iterator[pa.RecordBatch]:

@@ -40,6 +40,7 @@ class OneHot(Op):
     op = "one_hot"
     takes = (KEY,)
     integer = True
+    several = True
     rare_below: float
     first: int
     categories: tuple[Scalar, ...] = ()

@@ -39,6 +39,10 @@ class Draft:
         takes = source.op.takes
         reads = []
         for place, one in enumerate(source.inputs):
+            if isinstance(one, Feature) and one.op.several:
+                raise FeatureDefinitionError(
+                    source.name, f"{one.op.op} of {one.name!r} is several columns, not an input"
+                )
             accepted = takes[min(place, len(takes) - 1)]
             reads.append(self._accepted(source, self.add(one), accepted))
         return self._step(source.name, source.op, tuple(reads), source.targets)
@@ -90,10 +94,19 @@ def draft(
             raise FeatureDefinitionError(
                 name or "", "is a fit-only column (a label or target), so it cannot be an input"
             )
+    for name in targets:
+        if not (schema[name].is_numeric() or isinstance(schema[name], pl.Boolean)):
+            raise DtypeMismatch(name, str(schema[name]), "a number or bool", "a fit-only target")
     columns = [known.get(name) or column_of(name, schema[name]) for name in read]
     check_schema(columns, schema)
     made = Draft(inputs=tuple(columns), kinds=[column.kind for column in columns])
-    return made, [_shown(made, one) for one in features]
+    shown = [_shown(made, one) for one in features]
+    for step, names in zip(made.steps, made.targets, strict=True):
+        if label in names and not step.op.label_safe:
+            raise FeatureDefinitionError(
+                step.name, f"would leak the label {label!r} into the matrix; use target_mean"
+            )
+    return made, shown
 
 
 def _shown(made: Draft, feature: Feature) -> int:
@@ -133,7 +146,7 @@ def fit(
     picked = [*(column.name for column in made.inputs), *targets, *labels]
     frame = train.lazy().select(list(dict.fromkeys(picked))).collect(engine="in-memory")
     work = work_frame(admit(made.inputs, frame))
-    numbers = {name: _target(frame[name]) for name in targets}
+    numbers = {name: frame[name].cast(pl.Float64).fill_nan(None) for name in targets}
     fitted: list[Step] = []
     for value, (step, wanted) in enumerate(
         zip(made.steps, made.targets, strict=True), start=len(made.inputs)
@@ -177,10 +190,3 @@ def _check_names(names: Sequence[str], label: str | None) -> None:
         if name in seen:
             raise FeatureDefinitionError(name, "the name is taken twice; set it with name=...")
         seen.add(name)
-
-
-def _target(series: pl.Series) -> pl.Series:
-    dtype = series.dtype
-    if not (dtype.is_numeric() or isinstance(dtype, pl.Boolean)):
-        raise DtypeMismatch(series.name, str(dtype), "a number or bool", "a fit-only target")
-    return series.cast(pl.Float64).fill_nan(None)

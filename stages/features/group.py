@@ -92,8 +92,8 @@ def group_agg(
 ) -> Features:
     """Join a frozen aggregate (mean, median, min, max, count) of a column by key.
 
-    `value` is read when fitting only. Do not aggregate the label with it: `target_mean` does
-    that without leaking each training row's own label.
+    `value` is read when fitting only. It cannot be the label: `target_mean` aggregates that
+    without leaking each training row's own label.
     """
     if how not in _STATISTICS:
         raise FeatureDefinitionError("group_agg", f"how is one of {sorted(_STATISTICS)}")
@@ -116,6 +116,7 @@ class TargetMean(Grouped):
     """
 
     op = "target_mean"
+    label_safe = True
     prior: float
     folds: int
 

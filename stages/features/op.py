@@ -55,6 +55,8 @@ class Op:
         integer: the result is a whole number below 2**24, so its feature is Int32.
         row_exact: False when the row twin would not be exact; the spec then falls back to
             the batch twin for single rows, and says so.
+        several: the result is several columns (see `parts`), which no other op can take.
+        label_safe: the label may be its target, since training rows get values out of fold.
     """
 
     op: ClassVar[str]
@@ -63,6 +65,8 @@ class Op:
     gives: ClassVar[Kind] = "double"
     integer: ClassVar[bool] = False
     row_exact: ClassVar[bool] = True
+    several: ClassVar[bool] = False
+    label_safe: ClassVar[bool] = False
 
     def result(self, kinds: Sequence[Kind]) -> Kind:
         """Return the kind of the result for inputs of these (accepted) kinds."""

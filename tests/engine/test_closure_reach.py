@@ -333,3 +333,29 @@ def test_closure_pulls_in_no_heavy_library():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_definitions_of_one_name_are_told_apart(reach):
+    text = """
+        import collections, functools
+        @functools.singledispatch
+        def describe(x): return 0
+        @describe.register
+        def _(x: int): return 1
+        @describe.register
+        def _(x: str): return 2
+        def f(): return 3
+        first = f
+        def f(): return 4
+        One = collections.namedtuple("Point", "x")
+        Two = collections.namedtuple("Point", "y")
+        @stage
+        def model(): return describe(1), first(), f(), One(1), Two(1)
+    """
+    before = reach(text)
+    for number in range(5):
+        changed = reach(text.replace(f"return {number}", f"return {number} + 1"))
+        assert changed["symbols"] != before["symbols"], number
+    for name in "xy":
+        changed = reach(text.replace(f'"Point", "{name}"', f'"Point", "{name}z"'))
+        assert changed["symbols"] != before["symbols"], name

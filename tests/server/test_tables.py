@@ -88,7 +88,7 @@ def test_values_are_never_coerced(
 @given(st.data())
 def test_damaged_streams_are_refused_or_read(data: st.DataObject) -> None:
     """Whatever the bytes: a frame or `Malformed`, never a crash or another error."""
-    table = pa.table({"a": [1, None, 3], "b": ["x", "yy", None], "c": [[1], [], None]})
+    table = pa.table({"a": [1, None, 3], "b": ["x", "yy", None], "c": [1.5, None, 0.0]})
     sound = bytearray(stream(table))
     kind = data.draw(st.sampled_from(["cut", "flip", "noise"]))
     if kind == "cut":
@@ -101,6 +101,11 @@ def test_damaged_streams_are_refused_or_read(data: st.DataObject) -> None:
         damaged = data.draw(st.binary(max_size=300))
     with suppress(Malformed, TooMuch):
         assert isinstance(read_table(damaged, 1000), pl.DataFrame)
+
+
+def test_nested_columns_are_refused() -> None:
+    with pytest.raises(Malformed, match="column 'a' is nested"):
+        read_table(stream(pa.table({"a": [[1], []]})), 10)
 
 
 def test_malformed_bytes_are_the_callers_fault(client: Client) -> None:

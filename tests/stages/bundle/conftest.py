@@ -20,7 +20,7 @@ def sample() -> pl.DataFrame:
 def fitted(sample: pl.DataFrame) -> tuple[FeatureSpec, Booster]:
     spec, matrix = FEATURES.fit_transform(sample, label="late")
     valid = spec.transform(flights(500, seed=1))
-    return spec, fit_xgboost(matrix, valid, seed=1, rounds=40, max_depth=4)
+    return spec, fit_xgboost(matrix, valid, seed=1, rounds=40, max_depth=4, nthread=1)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_large_tables_of_the_spec_travel_along() -> None:
     rows = flights(3000).with_row_index("n").with_columns(tail="N" + (pl.col("n") % 700).cast(str))
     spec, matrix = feature_set(frequency("tail")).fit_transform(rows, label="late")
     assert len(spec.tables) == 1
-    booster = fit_xgboost(matrix, matrix, seed=1, rounds=3)
+    booster = fit_xgboost(matrix, matrix, seed=1, rounds=3, nthread=1)
     made = make_bundle(None, name="m", spec=spec, booster=booster, sample=rows)
     again = Bundle.from_bytes(made.to_bytes())
     assert again.spec.tables == spec.tables

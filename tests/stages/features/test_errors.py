@@ -33,7 +33,11 @@ TRAIN = pl.DataFrame(
 
 def unread() -> pl.LazyFrame:
     """A frame whose rows cannot be computed: a definition error must come first."""
-    return TRAIN.lazy().with_columns(boom=pl.lit("x").cast(pl.Int64, strict=True))
+
+    def read(_: pl.DataFrame) -> pl.DataFrame:
+        raise AssertionError("a row was read")
+
+    return TRAIN.lazy().map_batches(read, schema=TRAIN.schema)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,11 @@ def test_told_at_fit_before_reading(
 ) -> None:
     with pytest.raises(error, match=message):
         f.feature_set(make()).fit(unread())
+
+
+def test_an_aggregate_of_the_label_would_leak() -> None:
+    with pytest.raises(FeatureDefinitionError, match="leak the label 'late'.*target_mean"):
+        f.feature_set(f.group_agg("late", by="n")).fit(unread(), label="late")
 
 
 @pytest.mark.parametrize(

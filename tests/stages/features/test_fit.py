@@ -17,6 +17,7 @@ from dagrun.stages import features as f
 SOURCE = """
 import random, sys, json
 import polars as pl
+from dagrun.engine.canonical import digest_bytes
 from dagrun.stages import features as f
 
 def flights(rows, seed=1):
@@ -47,8 +48,10 @@ def fingerprint():
     spec, matrix = FEATURES.fit_transform(train, label="late")
     row = spec.row_function()
     rows = [[x.hex() for x in row(values)] for values in spec.rows_of(train[:50])]
-    batch = spec.transform(train).hash_rows(1, 2, 3, 4).to_list()
-    folds = matrix.hash_rows(1, 2, 3, 4).to_list()
+    batch, folds = (
+        [digest_bytes(column.to_numpy().tobytes()) for column in frame.cast(pl.Float32)]
+        for frame in (spec.transform(train), matrix)
+    )
     return {"spec": spec.digest, "rows": rows, "batch": batch, "folds": folds}
 """
 space: dict[str, object] = {}
