@@ -11,27 +11,27 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import sys
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from dagrun.engine.callables import (
+    CODE,
+    DESCRIPTORS,
+    Place,
+    cells_of,
+    defaults_of,
+    functions_of,
+    place_of,
+)
 from dagrun.engine.canonical import Json, encode
-from dagrun.engine.distributions import Origin, Origins
+from dagrun.engine.constants import readable
+from dagrun.engine.distributions import Origins
 from dagrun.engine.names import Use, used_names
-from dagrun.engine.resolve import Resolver, Scope, stage_function
+from dagrun.engine.resolve import Resolver, Scope
 from dagrun.engine.syntax import Definition, Source, normal_form, without_defaults
 from dagrun.engine.tabular import Opaque
-
-DESCRIPTORS = (
-    types.WrapperDescriptorType,
-    types.MethodDescriptorType,
-    types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType,
-    types.MemberDescriptorType,
-    types.MethodWrapperType,
-)
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,7 +73,7 @@ class Reach(Protocol):
         """Return the form of what a name stands for, None if it need not count."""
         ...
 
-    def source(self, symbol: Symbol, name: str, path: str) -> Source | None:
+    def source(self, symbol: Symbol, place: Place) -> Source | None:
         """Return the parsed file of a module, None if it has no source."""
         ...
 
@@ -83,15 +83,14 @@ def function_form(
 ) -> dict[str, Json]:
     """Return the content of a function; without its defaults when they are params."""
     code = function.__code__
-    origin = origin_of_function(reach.origins, function)
-    source = reach.source(symbol, origin.name, code.co_filename)
+    source = reach.source(symbol, place_of(reach.origins, function))
     scope = Scope(namespace=function.__globals__, cells=cells_of(function), path=code.co_filename)
     if source is None:
         form = _unwritten(reach, symbol, code, scope)
     else:
         form = _written(reach, symbol, source.function(code), scope)
     if defaults:
-        values = given_defaults(function)
+        values = defaults_of(function)
         form["defaults"] = reach.describe(symbol, values, f"defaults of {code.co_qualname}()")
     attributes = {k: v for k, v in vars(function).items() if not k.startswith("__")}
     if attributes:
@@ -99,17 +98,17 @@ def function_form(
     return form
 
 
-def class_form(
-    reach: Reach, symbol: Symbol, kind: type, source: Source | None, namespace: Mapping[str, Any]
-) -> dict[str, Json]:
-    """Return the content of a class; the `source` is that of its module."""
+def class_form(reach: Reach, symbol: Symbol, kind: type) -> dict[str, Json]:
+    """Return the content of a class."""
+    place = place_of(reach.origins, kind)
+    source = reach.source(symbol, place)
     nodes = source.classes(kind.__qualname__) if source else []
     path = source.path if source else ""
     cells: dict[str, Any] = {}
     for function in functions_of(kind):
         cells |= cells_of(function)
     cells.pop("__class__", None)
-    scope = Scope(namespace=namespace, cells=cells, path=path)
+    scope = Scope(namespace=place.namespace or {}, cells=cells, path=path)
     form = _written(reach, symbol, nodes, scope)
     form["bases"] = [reach.describe(symbol, base, "a base class") for base in kind.__bases__]
     if issubclass(kind, enum.Enum):
@@ -194,88 +193,29 @@ def _try(reach: Reach, symbol: Symbol, value: object) -> Json | None:
         return None
 
 
-def cells_of(function: types.FunctionType) -> dict[str, Any]:
-    """Return the closure variables of a function that have a value."""
-    found = {}
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    for name, cell in cells:
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return found
+def function_text(
+    reach: Reach, symbol: Symbol, function: types.FunctionType, form: Mapping[str, Json]
+) -> str:
+    """Return a function's source, with comments on what it does not show."""
+    place, code = place_of(reach.origins, function), function.__code__
+    source = reach.source(symbol, place)
+    text = source.text(source.function(code)) if source else f"{code.co_qualname}: no source"
+    values = cells_of(function) | (defaults_of(function) if form.get("defaults") else {})
+    shown = {name: value for name, value in values.items() if not isinstance(value, CODE)}
+    lines = [f"\n# {name} = {readable(value, 400)}" for name, value in shown.items()]
+    return text + _notes(place.origin.name, form["names"]) + "".join(lines)
 
 
-def given_defaults(function: types.FunctionType) -> dict[str, Any]:
-    """Return the defaults of a function by the names of its parameters."""
-    code, values = function.__code__, function.__defaults__ or ()
-    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
-    return dict(zip(names, values, strict=True)) | (function.__kwdefaults__ or {})
+def class_text(reach: Reach, symbol: Symbol, kind: type, form: Mapping[str, Json]) -> str:
+    """Return a class statement, with comments on what its names stand for."""
+    place = place_of(reach.origins, kind)
+    source = reach.source(symbol, place)
+    nodes = source.classes(kind.__qualname__) if source else []
+    text = source.text(nodes) if source and nodes else f"class {kind.__qualname__}: made by a call"
+    return text + _notes(place.origin.name, form["names"])
 
 
-def functions_of(kind: type) -> Iterator[types.FunctionType]:
-    """Yield the functions in a class, as methods of any sort."""
-    for value in vars(kind).values():
-        for part in (value, *(getattr(value, name, None) for name in ("__func__", "fget"))):
-            if isinstance(part, types.FunctionType):
-                yield part
-
-
-def named_for_good(value: types.FunctionType | type, source: Source | None) -> bool:
-    """Tell whether module and qualified name say which function or class this is.
-
-    They do not for one with a closure, or one of several of that name (as `_` often is).
-    """
-    namespace: Mapping[str, Any]
-    if isinstance(value, types.FunctionType):
-        code, namespace = value.__code__, value.__globals__
-        qualname, varies = code.co_qualname, bool(given_defaults(value))
-        if set(code.co_freevars) - {"__class__"}:
-            return False
-    else:
-        qualname, varies = value.__qualname__, False
-        namespace = vars(sys.modules.get(value.__module__, types))
-    if "<" in qualname:
-        return False
-    if source is not None and source.count(qualname) == 1 and not varies:
-        return True
-    head, *rest = qualname.split(".")
-    found: Any = namespace.get(head)
-    for name in rest:
-        found = vars(found).get(name) if isinstance(found, type) else None
-    while found is not None and found is not value:
-        found = _unwrap(found)
-    return found is value
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, staticmethod | classmethod):
-        return value.__func__
-    if isinstance(value, property):
-        return value.fget
-    return stage_function(value) or getattr(value, "__dict__", {}).get("__wrapped__")
-
-
-def origin_of_function(origins: Origins, function: types.FunctionType) -> Origin:
-    """Return where a function's code comes from, whatever it says its module is."""
-    file = function.__code__.co_filename
-    if file.startswith("<"):
-        file = function.__globals__.get("__file__") or file
-    return origins.of(str(function.__globals__.get("__name__", "")), file)
-
-
-def origin_of_class(origins: Origins, kind: type) -> tuple[Origin, Mapping[str, Any]]:
-    """Return where a class comes from, and the namespace of its module."""
-    module = sys.modules.get(kind.__module__)
-    namespace: Mapping[str, Any] = vars(module) if module else {}
-    if module is None:
-        for function in functions_of(kind):
-            namespace = function.__globals__
-            break
-    return origins.of(kind.__module__, namespace.get("__file__")), namespace
-
-
-def notes(module: str, names: Mapping[str, Json]) -> str:
+def _notes(module: str, names: Mapping[str, Json]) -> str:
     """Return comment lines that say what the less obvious names of a definition stand for."""
     lines: dict[str, None] = {}
     for key, form in names.items():

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from dagrun.engine.events import (
     StageStarted,
 )
 from dagrun.engine.execute import Reply, Request, perform
-from dagrun.engine.executors.inline import InlineExecutor
+from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.executors.processes import ProcessExecutor
 from dagrun.engine.explain import Explainer
 from dagrun.engine.plan import Decision, decide
@@ -294,10 +294,3 @@ class Dispatcher:
                 self._missing[after] -= 1
                 if not self._missing[after]:
                     self._ready.append(after)
-
-
-EXECUTORS: Mapping[str, Callable[[int], Executor]] = {
-    "inline": lambda _jobs: InlineExecutor(),
-    "threads": lambda jobs: ThreadPoolExecutor(jobs, thread_name_prefix="dagrun"),
-    "processes": ProcessExecutor,
-}

@@ -10,7 +10,6 @@ is not seen.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import sys
 import types
@@ -18,36 +17,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.callables import CODE, DESCRIPTORS, Place, cells_of, named_for_good, place_of
 from dagrun.engine.canonical import Json, digest
 from dagrun.engine.constants import Description, readable
 from dagrun.engine.definitions import (
-    DESCRIPTORS,
     Symbol,
-    cells_of,
     class_form,
+    class_text,
     function_form,
-    given_defaults,
-    named_for_good,
-    notes,
-    origin_of_class,
-    origin_of_function,
+    function_text,
 )
 from dagrun.engine.distributions import Origin, Origins
 from dagrun.engine.names import Use
 from dagrun.engine.resolve import Broken, Foreign, Found, Hidden, Resolver, Scope, stage_function
 from dagrun.engine.syntax import Source, normal_form, read_source
 from dagrun.engine.tabular import Opaque
-
-_CODE = (types.FunctionType, types.MethodType, functools.partial, type, staticmethod, classmethod)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Module:
-    """A module of the project: its origin, its file, and its namespace unless it is not loaded."""
-
-    origin: Origin
-    path: str
-    namespace: Mapping[str, Any] | None = None
 
 
 class Symbols:
@@ -56,7 +40,6 @@ class Symbols:
     def __init__(self, root: Path) -> None:
         self.origins = Origins(root)
         self.resolver = Resolver(self.origins)
-
         self._sources: dict[str, Source | None] = {}
         self._symbols: dict[str, Symbol] = {}
         self._planned: dict[str, Callable[[Symbol], None]] = {}
@@ -79,12 +62,9 @@ class Symbols:
         symbol = Symbol(name=f"{type(plain).__module__}:{type(plain).__qualname__}")
         if isinstance(plain, types.FunctionType):
             mark = "" if plain is function else "@"
-            module = origin_of_function(self.origins, plain).name
+            module = place_of(self.origins, plain).origin.name
             symbol.name = f"{module}:{mark}{plain.__code__.co_qualname}"
-        ours = False
-        if isinstance(function, types.FunctionType):
-            ours = origin_of_function(self.origins, function).kind == "project"
-        if ours:
+        if isinstance(function, types.FunctionType) and self._is_ours(function):
             self._build_function(function, symbol, defaults=function is not plain)
         else:
             self._build_constant(function, "its function", symbol)
@@ -105,7 +85,7 @@ class Symbols:
             case Broken(origin=origin, path=path, error=error):
                 warning = f"{at} imports {origin.name}, which fails ({error}), so its text counts"
                 symbol.warnings[warning] = None
-                return self._whole(symbol, _Module(origin=origin, path=path))
+                return self._whole(symbol, Place(origin=origin, path=path))
             case Hidden(how=how, anywhere=anywhere):
                 return self._hidden(symbol, how, at, scope, anywhere=anywhere)
             case Found(value=types.ModuleType() as module, name=name):
@@ -116,14 +96,18 @@ class Symbols:
                 return self._value(symbol, value, home, name)
         return None
 
-    def source(self, symbol: Symbol, name: str, path: str) -> Source | None:
+    def source(self, symbol: Symbol, place: Place) -> Source | None:
         """Return the parsed file of a module, None if it has no source."""
+        path = place.path
         if path not in self._sources:
-            self._sources[path] = read_source(name, path)
+            self._sources[path] = read_source(place.origin.name, path)
         source = self._sources[path]
         if source is not None and not path.startswith("<"):
             symbol.files[Path(path)] = None
         return source
+
+    def _is_ours(self, value: types.FunctionType | type) -> bool:
+        return place_of(self.origins, value).origin.kind == "project"
 
     def _code(self, symbol: Symbol, value: Any, where: str) -> Json | None:
         """Return the form of a value that counts by its code, None for any other."""
@@ -148,19 +132,17 @@ class Symbols:
     def _function(
         self, symbol: Symbol, function: types.FunctionType, where: str, mark: str = ""
     ) -> Json:
-        origin = origin_of_function(self.origins, function)
-        if origin.kind != "project":
-            return self._foreign_function(symbol, origin, function, where)
-        qualname = function.__code__.co_qualname
-        source = self.source(symbol, origin.name, function.__code__.co_filename)
-        if named_for_good(function, source):
+        place, qualname = place_of(self.origins, function), function.__code__.co_qualname
+        if place.origin.kind != "project":
+            return self._foreign_function(symbol, place.origin, function, where)
+        if named_for_good(function, self.source(symbol, place)):
             build = functools.partial(self._build_function, function)
-            return self._refer(symbol, f"{origin.name}:{qualname}{mark}", build)
+            return self._refer(symbol, f"{place.origin.name}:{qualname}{mark}", build)
         with self._inside(function) as again:
             if again:
                 return {"$again": qualname}
             form = function_form(self, symbol, function)
-            symbol.inlined[self._text(symbol, function, form)] = None
+            symbol.inlined[function_text(self, symbol, function, form)] = None
             return {"$function": [qualname, form]}
 
     def _foreign_function(
@@ -172,7 +154,7 @@ class Symbols:
             name = f"dagrun:{function.__code__.co_qualname}"
         form = _external(symbol, origin, name)
         cells = cells_of(function)
-        wrapped = {cell: value for cell, value in cells.items() if isinstance(value, _CODE)}
+        wrapped = {cell: value for cell, value in cells.items() if isinstance(value, CODE)}
         for attribute in ("__wrapped__", "registry"):  # the latter is functools.singledispatch's
             if attribute in vars(function):
                 wrapped[attribute] = vars(function)[attribute]
@@ -184,20 +166,15 @@ class Symbols:
             return {"$wrapping": [form, self.describe(symbol, wrapped, f"what {where} wraps")]}
 
     def _class(self, symbol: Symbol, kind: type) -> Json:
-        origin, namespace = origin_of_class(self.origins, kind)
-        name = f"{kind.__module__}:{kind.__qualname__}"
-        if origin.kind != "project":
+        place, name = place_of(self.origins, kind), f"{kind.__module__}:{kind.__qualname__}"
+        if place.origin.kind != "project":
             ours = name.startswith("dagrun.")
-            return _external(symbol, origin, f"dagrun:{kind.__qualname__}" if ours else name)
-        name = f"{origin.name}:{kind.__qualname__}"
-        build = functools.partial(self._build_class, kind, origin, namespace)
-        source = self.source(symbol, origin.name, str(namespace.get("__file__")))
-        if named_for_good(kind, source):
-            return self._refer(symbol, name, build)
+            return _external(symbol, place.origin, f"dagrun:{kind.__qualname__}" if ours else name)
+        name = f"{place.origin.name}:{kind.__qualname__}"
+        if named_for_good(kind, self.source(symbol, place)):
+            return self._refer(symbol, name, functools.partial(self._build_class, kind))
         with self._inside(kind) as again:
-            if again:
-                return {"$again": name}
-            return {"$class": [name, class_form(self, symbol, kind, source, namespace)]}
+            return {"$again": name} if again else {"$class": [name, class_form(self, symbol, kind)]}
 
     @contextlib.contextmanager
     def _inside(self, value: object) -> Iterator[bool]:
@@ -214,7 +191,7 @@ class Symbols:
         if origin.kind != "project":
             return _external(symbol, origin, module.__name__)
         symbol.warnings[f"{why}, so the whole of {origin.name} counts"] = None
-        place = _Module(origin=origin, path=str(module.__file__), namespace=vars(module))
+        place = Place(origin=origin, path=str(module.__file__), namespace=vars(module))
         return self._whole(symbol, place)
 
     def _value(self, symbol: Symbol, value: Any, home: Mapping[str, Any], name: str) -> Json:
@@ -223,41 +200,35 @@ class Symbols:
             form = self._code(symbol, value, name)
             if form is not None:
                 return form
-        module = self.origins.of(str(home.get("__name__")), home.get("__file__")).name
-        source = self.source(symbol, module, str(home.get("__file__")))
+        path = str(home.get("__file__"))
+        origin = self.origins.of(str(home.get("__name__")), home.get("__file__"))
+        source = self.source(symbol, Place(origin=origin, path=path))
         mark = "@" if source is not None and source.count(name) else ""
-        build = functools.partial(self._build_constant, value, f"{name} in {module}")
-        return self._refer(symbol, f"{module}:{mark}{name}", build)
+        build = functools.partial(self._build_constant, value, f"{name} in {origin.name}")
+        return self._refer(symbol, f"{origin.name}:{mark}{name}", build)
 
     def _is_inlined(self, symbol: Symbol, value: Any) -> bool:
         """Tell whether a value is a function or class of the project without a symbol."""
-        if isinstance(value, types.FunctionType):
-            origin, path = origin_of_function(self.origins, value), value.__code__.co_filename
-        elif isinstance(value, type):
-            origin, namespace = origin_of_class(self.origins, value)
-            path = str(namespace.get("__file__"))
-        else:
+        if not isinstance(value, types.FunctionType | type) or not self._is_ours(value):
             return False
-        if origin.kind != "project":
-            return False
-        return not named_for_good(value, self.source(symbol, origin.name, path))
+        return not named_for_good(value, self.source(symbol, place_of(self.origins, value)))
 
     def _hidden(self, symbol: Symbol, how: str, at: str, scope: Scope, *, anywhere: bool) -> Json:
         """Take the whole module, or every file of the project, for what is named at run time."""
         origin = self.origins.of(str(scope.namespace.get("__name__")), scope.path)
         if not anywhere:
             symbol.warnings[f"{at} uses {how}, so the whole of {origin.name} counts"] = None
-            place = _Module(origin=origin, path=scope.path, namespace=scope.namespace)
+            place = Place(origin=origin, path=scope.path, namespace=scope.namespace)
             return self._whole(symbol, place)
         warning = f"{at} makes {how}, so every Python file of the project counts, but no "
         symbol.warnings[warning + "distribution that only such an import reaches"] = None
         places = [
-            _Module(origin=self.origins.of("", path), path=path)
+            Place(origin=self.origins.of("", path), path=path)
             for path in self.origins.python_files()
         ]
         return [self._whole(symbol, item) for item in places if item.origin.kind == "project"]
 
-    def _whole(self, symbol: Symbol, module: _Module) -> Json:
+    def _whole(self, symbol: Symbol, module: Place) -> Json:
         build = functools.partial(self._build_module, module)
         return self._refer(symbol, f"{module.origin.name}:*", build)
 
@@ -271,17 +242,12 @@ class Symbols:
     ) -> None:
         form = function_form(self, symbol, function, defaults=defaults)
         symbol.digest = digest("function", form)
-        symbol.text = self._text(symbol, function, form)
+        symbol.text = function_text(self, symbol, function, form)
 
-    def _build_class(
-        self, kind: type, origin: Origin, namespace: Mapping[str, Any], symbol: Symbol
-    ) -> None:
-        source = self.source(symbol, origin.name, str(namespace.get("__file__")))
-        form = class_form(self, symbol, kind, source, namespace)
+    def _build_class(self, kind: type, symbol: Symbol) -> None:
+        form = class_form(self, symbol, kind)
         symbol.digest = digest("class", form)
-        text = source.text(source.classes(kind.__qualname__)) if source else ""
-        text = text or f"class {kind.__qualname__}: made at run time"
-        symbol.text = text + notes(origin.name, form["names"])
+        symbol.text = class_text(self, symbol, kind, form)
 
     def _build_constant(self, value: Any, where: str, symbol: Symbol) -> None:
         form = self.describe(symbol, value, where)
@@ -289,8 +255,8 @@ class Symbols:
         name = symbol.name.partition(":")[2].lstrip("@")
         symbol.text = f"{name} = {readable(value)}"
 
-    def _build_module(self, module: _Module, symbol: Symbol) -> None:
-        source = self.source(symbol, module.origin.name, module.path)
+    def _build_module(self, module: Place, symbol: Symbol) -> None:
+        source = self.source(symbol, module)
         if source is not None:
             symbol.digest = digest("module", normal_form(source.tree))
             symbol.text = "\n".join(source.lines)
@@ -302,18 +268,6 @@ class Symbols:
             except Opaque:  # nobody has named it; the module's text still counts
                 continue
             self._value(symbol, value, module.namespace or {}, name)
-
-    def _text(self, symbol: Symbol, function: types.FunctionType, form: Mapping[str, Json]) -> str:
-        """Return a function's source, with comments on what it does not show."""
-        origin, code = origin_of_function(self.origins, function), function.__code__
-        source = self.source(symbol, origin.name, code.co_filename)
-        text = source.text(source.function(code)) if source else f"{code.co_qualname}: no source"
-        text += notes(origin.name, form["names"])
-        values = {**cells_of(function)}
-        if form.get("defaults"):
-            values |= given_defaults(function)
-        shown = {name: value for name, value in values.items() if not isinstance(value, _CODE)}
-        return text + "".join(f"\n# {name} = {readable(item, 400)}" for name, item in shown.items())
 
 
 def _external(symbol: Symbol, origin: Origin, name: str) -> Json:

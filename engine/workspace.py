@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from dagrun.engine.dispatch import EXECUTORS, Dispatcher
+from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
 from dagrun.engine.execute import HANDLES, Handle
+from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
@@ -27,8 +28,6 @@ from dagrun.engine.project import GitState, Project, find_project
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
-
-ExecutorName = Literal["inline", "threads", "processes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +179,7 @@ class Workspace:
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
-        header = {
-            "pipeline": self.pipeline.name,
-            "file": self.project.pipeline.relative_to(self.project.root).as_posix(),
-            "targets": list(selection.targets),
-            "seed": selection.seed,
-            "started": time.time(),
-        }
-        with RunLog(self.store, run_id, header) as log:
+        with RunLog(self.store, run_id, self._header(selection)) as log:
 
             def record(event: Event) -> None:
                 if (result := getattr(event, "result", None)) is not None:
@@ -234,6 +226,15 @@ class Workspace:
             )
             log.finish(result)
             return result
+
+    def _header(self, selection: Selection) -> dict[str, Any]:
+        return {
+            "pipeline": self.pipeline.name,
+            "file": self.project.pipeline.relative_to(self.project.root).as_posix(),
+            "targets": list(selection.targets),
+            "seed": selection.seed,
+            "started": time.time(),
+        }
 
     @staticmethod
     def _results(

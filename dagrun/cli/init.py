@@ -19,28 +19,16 @@ class AlreadyThere(DefinitionError):
         )
 
 
-class CannotWrite(DefinitionError):
-    """The folder cannot be written to."""
-
-    def __init__(self, folder: Path, error: OSError) -> None:
-        self.folder, self.error = folder, error
-        super().__init__(f"cannot write into {folder}: {error.strerror or error}")
-
-
 def init(*, folder: str) -> int:
-    """Write the files. Raises `AlreadyThere` before any is, `CannotWrite` if one cannot be."""
+    """Write the files. Raises `AlreadyThere` before any is."""
     root = Path(folder)
     if present := [name for name in FILES if (root / name).exists()]:
         raise AlreadyThere(root, present)
-    try:
-        for name, text in FILES.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CannotWrite(root, error) from error
-    for name in FILES:
-        show(f"wrote {root / name}")
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        show(f"wrote {path}")
     where = "" if root.resolve() == Path.cwd() else f"cd {root} && "
     show(f"next: {where}dagrun run")
     return 0

@@ -62,7 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DagrunError as error:
         tell_error(str(error))
         return STORE if isinstance(error, StoreError) else USAGE
+    except OSError as error:
+        if error.filename is None:
+            return _defect()
+        tell_error(f"{error.filename}: {error.strerror}")
+        return USAGE
     except Exception:  # noqa: BLE001 - the last edge: nothing may escape without a word
-        tell(traceback.format_exc().rstrip())
-        tell_error("this is a defect of dagrun; please report it with the lines above")
-        return DEFECT
+        return _defect()
+
+
+def _defect() -> int:
+    tell(traceback.format_exc().rstrip())
+    tell_error("this is a defect of dagrun; please report it with the lines above")
+    return DEFECT

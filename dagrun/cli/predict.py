@@ -11,7 +11,7 @@ from typing import Protocol
 import polars as pl
 
 from dagrun.cli.models import DIFFERENT, find_source, open_registry
-from dagrun.cli.scored import check_names, check_suffix, read_rows, write_rows
+from dagrun.cli.scored import check_names, check_output, read_rows, write_rows
 from dagrun.engine.errors import DefinitionError
 from dagrun.server.client import CallFailed, Client, ModelInfo
 from dagrun.stages.bundle import Bundle, GoldenMismatch, check, read_bundle, score
@@ -102,7 +102,7 @@ def predict(
 ) -> int:
     """Score a file and write another. Raises `DagrunError` for what was given wrongly."""
     started, written = time.perf_counter(), Path(output)
-    check_suffix(written)
+    check_output(written)
     try:
         if target is None:
             called, bundle = _open_bundle(name, pipeline)

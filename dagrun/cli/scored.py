@@ -28,6 +28,14 @@ class FormatUnknown(DefinitionError):
         super().__init__(f"{path}: the suffix must be .parquet or .csv")
 
 
+class FolderMissing(DefinitionError):
+    """A file is to be written into a folder that does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be written: the folder {path.parent} does not exist")
+
+
 class Unreadable(DagrunError):
     """A file is not of the format that its suffix says."""
 
@@ -133,10 +141,12 @@ def check_names(frame: pl.DataFrame, predictions: Sequence[str]) -> None:
         raise NameConflict(taken)
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `FormatUnknown` for an output that could not be written."""
+def check_output(path: Path) -> None:
+    """Raise `FormatUnknown` or `FolderMissing` for a file that could not be written."""
     if path.suffix not in (".parquet", ".csv"):
         raise FormatUnknown(path)
+    if not path.parent.is_dir():
+        raise FolderMissing(path)
 
 
 def write_rows(frame: pl.DataFrame, path: Path) -> None:

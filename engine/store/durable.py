@@ -1,8 +1,8 @@
 """Files that are there whole or not at all, also after a power cut.
 
-Guarantee: after `write_whole` or `replace_durably` returns, the new content survives a crash; at every instant
-before, readers see the old content or the new one, never a part. The limit: it needs a file
-system with atomic rename and an honest fsync, on which POSIX file systems agree.
+Guarantee: after `write_whole` or `replace_durably` returns, the new content survives a crash; at
+every instant before, readers see the old content or the new one, never a part. The limit: it
+needs a file system with atomic rename and an honest fsync, on which POSIX file systems agree.
 """
 
 from __future__ import annotations

@@ -176,11 +176,11 @@ class Server:
         try:
             self._ready.wait(START_SECONDS)
             if not self.address:
-                raise RuntimeError("the server did not become ready")
+                raise SystemExit("the server did not become ready")
             with Client(self.address) as client:
                 while not client.healthy("flights"):
                     if self._process.poll() is not None:
-                        raise RuntimeError("the server ended before it was ready")
+                        raise SystemExit("the server ended before it was ready")
                     time.sleep(0.05)
         except BaseException:
             self._kill()
@@ -199,7 +199,7 @@ class Server:
         finally:
             self._kill()
         if code and error is None:
-            raise RuntimeError(f"the server ended with code {code}")
+            raise SystemExit(f"the server ended with code {code}")
 
     def _kill(self) -> None:
         """Make sure that nothing is left behind."""

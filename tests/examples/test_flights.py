@@ -7,7 +7,7 @@ out from the printed times.
 from __future__ import annotations
 
 import datetime as dt
-import importlib
+import importlib.util
 import math
 import struct
 import sys
@@ -283,3 +283,16 @@ def raw_rows(spec: FeatureSpec, rows: pl.DataFrame) -> Iterator[tuple[Any, ...]]
         for column in spec.inputs
     ]
     return pl.DataFrame(columns).iter_rows()
+
+
+def test_demo_counts_every_differing_bit() -> None:
+    spec = importlib.util.spec_from_file_location("flights_demo", FOLDER / "demo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    computed = demo.bits(pl.DataFrame({"x": [1.0, None, 0.0]}, schema={"x": pl.Float32}))
+    assert demo.count_differing(demo.bits([[1.0], [math.nan], [0.0]]), computed) == 0
+    assert demo.count_differing(demo.bits([[1.0], [math.nan], [-0.0]]), computed) == 1
+    with pytest.raises(ValueError, match="served"):
+        demo.count_differing(computed[:2], computed)

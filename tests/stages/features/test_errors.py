@@ -71,7 +71,7 @@ def test_told_at_fit_before_reading(
 
 
 def test_an_aggregate_of_the_label_would_leak() -> None:
-    with pytest.raises(FeatureDefinitionError, match="leak the label 'late'.*target_mean"):
+    with pytest.raises(FeatureDefinitionError, match=r"leak the label 'late'.*target_mean"):
         f.feature_set(f.group_agg("late", by="n")).fit(unread(), label="late")
 
 
