@@ -136,7 +136,10 @@ def expected() -> int:
 
 
 FILES: Mapping[str, Mapping[str, str]] = {
-    "dagrun": {"pipeline.py": "from dagrun import stage\n\n\n" + functions("@stage")},
+    "dagrun": {
+        "pyproject.toml": "",  # the project, and so the store, is this folder
+        "pipeline.py": "from dagrun import stage\n\n\n" + functions("@stage"),
+    },
     "doit": {"dodo.py": DODO.lstrip()},
     "hamilton": {"pipeline.py": functions(""), "run.py": HAMILTON.lstrip()},
 }
