@@ -53,12 +53,13 @@ class OpaqueObject(DefinitionError):
     def __init__(self, stage: str, opaque: Opaque, path: tuple[str, ...]) -> None:
         self.stage, self.where, self.kind, self.path = stage, opaque.where, opaque.kind, path
         reached = " -> ".join(name.partition(":")[2] for name in path)
+        module = path[-1].partition(":")[0]
         advice = f" {opaque.advice}" if opaque.advice else ""
         super().__init__(
-            f"stage {stage!r}: {opaque.where} is a {opaque.kind}, whose content dagrun cannot "
-            f"identify, so it could not tell when results go stale.{advice} It is reached by "
-            f"{reached}. Build it inside the function that uses it, or make it a param, the output "
-            "of a stage, or a constant of plain values"
+            f"stage {stage!r}: {opaque.where} in {module} is a {opaque.kind}, whose content dagrun "
+            f"cannot identify, so it could not tell when results go stale.{advice} It is reached "
+            f"by {reached}. Build it inside the function that uses it, or make it a param, the "
+            "output of a stage, or a constant of plain values"
         )
 
 
@@ -73,7 +74,11 @@ class Closures:
 
         Raises `OpaqueObject`, or `SourceChanged` when a file was edited after it was imported.
         """
-        stage = self._first(function, where)
+        stage = self._symbols.stage(function)
+        try:
+            self._symbols.fill(stage, function)
+        except Opaque as opaque:
+            raise OpaqueObject(where, opaque, (stage.name,)) from None
         found: dict[str, Symbol] = {stage.name: stage}
         paths: dict[str, tuple[str, ...]] = {stage.name: (stage.name,)}
         waiting = [stage]
@@ -89,12 +94,6 @@ class Closures:
                     raise OpaqueObject(where, opaque, paths[name]) from None
                 waiting.append(found[name])
         return _collect(found, paths, where)
-
-    def _first(self, function: Callable[..., Any], where: str) -> Symbol:
-        try:
-            return self._symbols.stage(function)
-        except Opaque as opaque:
-            raise OpaqueObject(where, opaque, (f":{where}",)) from None
 
     def loaded_files(self) -> tuple[Path, ...]:
         """Return the files of all modules of the project that are imported now, sorted.

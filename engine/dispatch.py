@@ -30,6 +30,7 @@ from dagrun.engine.execute import Reply, Request, perform
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.executors.processes import ProcessExecutor
 from dagrun.engine.explain import Explainer
+from dagrun.engine.interrupts import Interrupts
 from dagrun.engine.plan import Decision, decide
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.runlog import Runs
@@ -85,19 +86,21 @@ class Dispatcher:
         self._delayed: list[tuple[float, int, Attempt]] = []
         self._running: dict[Future[Reply], Attempt] = {}
         self._stopping = False
+        self._interrupts = Interrupts()
 
     def run(self) -> None:
         """Bring every selected stage to a result; see `results`."""
         try:
-            while self._ready or self._waiting or self._delayed or self._running:
-                try:
-                    self._decide_ready()
-                    self._start_waiting()
-                    self._collect()
-                except KeyboardInterrupt:
-                    if self._cancelled.is_set():
-                        raise
-                    self._interrupt()
+            with self._interrupts:
+                while self._ready or self._waiting or self._delayed or self._running:
+                    try:
+                        self._decide_ready()
+                        self._start_waiting()
+                        self._collect()
+                    except KeyboardInterrupt:
+                        if self._cancelled.is_set():
+                            raise
+                        self._interrupt()
         finally:
             for executor in self._executors.values():
                 executor.shutdown(wait=False, cancel_futures=True)
@@ -199,13 +202,14 @@ class Dispatcher:
         return self._executors[name]
 
     def _collect(self) -> None:
+        due = max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None
         if not self._running:
-            if self._delayed and not self._ready and not self._waiting:
-                self._cancelled.wait(max(0.0, self._delayed[0][0] - time.monotonic()))
+            if due is not None and not self._ready and not self._waiting:
+                with self._interrupts.window():
+                    self._cancelled.wait(due)
             return
-        due = self._delayed[0][0] - time.monotonic() if self._delayed else None
-        timeout = None if due is None else max(0.0, due)
-        done, _ = wait(self._running, timeout, return_when=FIRST_COMPLETED)
+        with self._interrupts.window():
+            done, _ = wait(self._running, due, return_when=FIRST_COMPLETED)
         for future in done:
             attempt = self._running.pop(future)
             error = future.exception()

@@ -55,21 +55,24 @@ class Symbols:
         return self._symbols[name]
 
     def stage(self, function: Callable[..., Any]) -> Symbol:
-        """Build the symbol of a stage's own function: without its defaults, which are params."""
-        plain = function
-        while "__wrapped__" in getattr(plain, "__dict__", {}):
-            plain = vars(plain)["__wrapped__"]
-        symbol = Symbol(name=f"{type(plain).__module__}:{type(plain).__qualname__}")
-        if isinstance(plain, types.FunctionType):
-            mark = "" if plain is function else "@"
-            module = place_of(self.origins, plain).origin.name
-            symbol.name = f"{module}:{mark}{plain.__code__.co_qualname}"
+        """Return the symbol of a stage's own function, named but not yet filled."""
+        plain = _unwrapped(function)
+        if not isinstance(plain, types.FunctionType):
+            return Symbol(name=f"{type(plain).__module__}:{type(plain).__qualname__}")
+        mark = "" if plain is function else "@"
+        module = place_of(self.origins, plain).origin.name
+        return Symbol(name=f"{module}:{mark}{plain.__code__.co_qualname}")
+
+    def fill(self, symbol: Symbol, function: Callable[..., Any]) -> None:
+        """Build a stage's own symbol: without its defaults, which are params.
+
+        Raises `Opaque`.
+        """
         if isinstance(function, types.FunctionType) and self._is_ours(function):
-            self._build_function(function, symbol, defaults=function is not plain)
+            self._build_function(function, symbol, defaults=function is not _unwrapped(function))
         else:
             self._build_constant(function, "its function", symbol)
         symbol.text = "\n".join([symbol.text, *symbol.inlined])
-        return symbol
 
     def describe(self, symbol: Symbol, value: object, where: str) -> Json:
         """Return the form of a value; what it refers to is added to `symbol`."""
@@ -204,7 +207,7 @@ class Symbols:
         origin = self.origins.of(str(home.get("__name__")), home.get("__file__"))
         source = self.source(symbol, Place(origin=origin, path=path))
         mark = "@" if source is not None and source.count(name) else ""
-        build = functools.partial(self._build_constant, value, f"{name} in {origin.name}")
+        build = functools.partial(self._build_constant, value, name)
         return self._refer(symbol, f"{origin.name}:{mark}{name}", build)
 
     def _is_inlined(self, symbol: Symbol, value: Any) -> bool:
@@ -276,3 +279,9 @@ def _external(symbol: Symbol, origin: Origin, name: str) -> Json:
         symbol.distributions[origin.name] = origin.version
         symbol.files.update(dict.fromkeys(origin.files))
     return {"$external": name}
+
+
+def _unwrapped(function: Any) -> Any:
+    while "__wrapped__" in getattr(function, "__dict__", {}):
+        function = vars(function)["__wrapped__"]
+    return function

@@ -154,10 +154,12 @@ def _says_nothing(statement: ast.AST) -> bool:
 def _holds(node: ast.Lambda, code: CodeType) -> bool:
     """Tell whether every instruction of `code` has its place inside the lambda's body."""
     body = node.body
-    begin, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+    begin = body.lineno, body.col_offset
+    end = body.end_lineno or body.lineno, body.end_col_offset or 0
     for line, end_line, column, end_column in code.co_positions():
-        if None in (line, end_line, column, end_column) or (line, column) == (node.lineno, 0):
+        if line is None or end_line is None or column is None or end_column is None:
             continue
-        if not (begin <= (line, column) and (end_line, end_column) <= end):  # type: ignore[operator]
+        preamble = (line, column) == (node.lineno, 0)
+        if not preamble and not (begin <= (line, column) and (end_line, end_column) <= end):
             return False
     return True

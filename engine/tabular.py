@@ -18,7 +18,10 @@ MOST_CELLS = 100_000
 """A frame or array with more values than this is data, not a constant."""
 
 AS_INPUT = "It is data: let a stage make it, or read it from a source."
+PYTHON_INSIDE = "It holds a Python function, whose code would not count."
 FROM_SEED = "Make one inside the function, from the seed of the Context."
+
+_PICKLE = "128,5,149"  # how each pickle of protocol 5 begins, as JSON's list of bytes
 
 
 class Opaque(Exception):
@@ -71,9 +74,12 @@ def _polars(value: Any, where: str, describe: Callable[[Any, str], Json]) -> Jso
     polars = sys.modules["polars"]
     if isinstance(value, polars.Expr):
         try:
-            return digest_bytes(value.meta.serialize())
+            text = value.meta.serialize(format="json")
         except Exception:  # noqa: BLE001 (whatever the pickling of a function inside raises)
-            raise Opaque(value, where, "It holds a Python function.") from None
+            raise Opaque(value, where, PYTHON_INSIDE) from None
+        if _PICKLE in text:  # with cloudpickle it succeeds, but leaves out the code of modules
+            raise Opaque(value, where, PYTHON_INSIDE)
+        return digest_bytes(text.encode())
     if isinstance(value, polars.Schema):
         return describe(dict(value), where)
     if isinstance(value, polars.DataType):

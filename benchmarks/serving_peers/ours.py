@@ -1,4 +1,4 @@
-"""dagrun's own server as `dagrun serve` starts it, reporting as the peers do: `ours.py _ BUNDLE`."""
+"""dagrun's own server, as `dagrun serve` starts it: `ours.py _ BUNDLE`."""
 
 from __future__ import annotations
 

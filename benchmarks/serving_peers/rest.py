@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -84,6 +85,8 @@ def main() -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     print(f"ready {listener.getsockname()[1]}", flush=True)
+    # uvicorn raises the signal again once it has ended; the count is still to be printed.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     config = uvicorn.Config(app, log_level="critical", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
     print(f"answered {answered[0]}", flush=True)

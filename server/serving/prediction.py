@@ -45,7 +45,7 @@ class Prediction:
 
     @property
     def answered(self) -> int:
-        """Number of `Predict` requests answered so far with their scores."""
+        """Number of calls answered so far with scores, of rows or of tables."""
         return self._answered.total
 
     @property
@@ -95,6 +95,7 @@ class Prediction:
             violation = Violation(f"table.{error.column}", str(error))
             raise ValuesRefused(model.name, [violation]) from error
         table = write_table(answers.with_confidence(scores))
+        self._answered.add()
         return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002

@@ -186,7 +186,7 @@ def serve(
         time.sleep(server.settings.drain_seconds)
         report("stopping: finishing what is in flight")
         server.stop()
-    report(f"stopped: {server.prediction.answered} predictions answered")
+    report(f"stopped: {server.prediction.answered} calls answered with scores")
 
 
 def _listening(server: Server) -> tuple[str, str]:

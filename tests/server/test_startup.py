@@ -215,5 +215,5 @@ def test_a_signal_ends_a_server_once_its_work_is_done(
         rest = process.stdout.read().splitlines()
         assert rest == [
             "stopping: finishing what is in flight",
-            f"stopped: {counted} predictions answered",
+            f"stopped: {counted} calls answered with scores",
         ]
