@@ -118,14 +118,15 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	echo apache-hamilton==1.90.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/hamilton.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock
 
-# The lower bounds in pyproject.toml are a promise, kept by running the tests with them.
+# The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from
+# the root, where a test's own processes would find the folder dagrun/ before the installed package.
 lowest: $(UV) package ## the tests with the oldest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --resolution lowest-direct --no-emit-index-url --no-header pyproject.toml -o build/lowest.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) build/lowest
 	$(UV) pip install --quiet --python build/lowest -r build/lowest.txt grpcio-tools hypothesis packaging pytest pytest-timeout pytest-xdist setuptools
 	$(UV) pip install --quiet --python build/lowest --no-deps dist/dagrun-*.whl
 	$(UV) pip install --quiet --python build/lowest --no-deps --require-hashes -r examples/requirements.lock
-	build/lowest/bin/$(PYTEST)
+	cd build && lowest/bin/$(PYTEST) -c ../pyproject.toml --rootdir .. ../tests
 
 clean: ## remove everything that make created
 	rm -rf .venv .dagrun build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis examples/*/.dagrun

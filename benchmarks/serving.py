@@ -1,199 +1,280 @@
-"""Serving: one flights row, and a batch of 1,000, over gRPC and over REST.
+"""One row and 1,000 rows at a time: dagrun's server, what grpcio can do at best, and FastAPI.
 
-The server has one core, the load generator (h2load, keep-alive) the other. h2load sends one body
-per run, so each burst has a row of its own: 8 distinct rows a round, not the thousands of real
-traffic; no server here caches anything. Every call must be in the server's own count of OKs, since
-h2load counts gRPC errors as successes; p50 and p99 come from h2load's log of every request.
+The server under test has one core to itself and the load another. Every contender serves the same
+200 trees on the same 2,000 distinct rows, validates its request, and answers the same fields;
+keep-alive is on, nothing is cached. Requests are counted by the server that answered them.
+
+One row: 32 requests under way, on 8 connections with 4 streams each for gRPC, on 32 connections
+for HTTP/1.1; then a single one, for the latency of an idle server. `parse` is an echo that parses
+the same messages on grpcio's usual pool of threads: what a handler that does nothing would reach.
+A table: one after another, each 1,000 rows: Arrow or protobuf rows for dagrun, JSON for REST.
+h2load, where it is installed, repeats one row: it shows that the load generator is not the limit.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import shutil
-import signal
 import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-import httptools  # noqa: F401 - uvicorn without it would be a weaker peer
+import grpc
 import polars as pl
 
-from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.client.values import request
-from dagrun.stages.bundle import Bundle, score
-from session import ROOT, Session, is_quick
+from dagrun.server.serving.tables import write_table
+from serving_peers import flights
+from serving_peers.load import Connection, Grpc, Http, Outcome, drive
+from session import Session, is_quick
 
-PEERS = ROOT / "benchmarks" / "serving_peers"
-WORK = ROOT / "build" / "bench" / "serving"
-SERVERS = {
-    "dagrun": ("ours.py", "_"),
-    "echo-raw": ("echo.py", "raw"),
-    "echo-parsed": ("echo.py", "parsed"),
-    "rest-row": ("rest.py", "row"),
-    "rest-api": ("rest.py", "api"),
-    "rest-pandas": ("rest.py", "pandas"),
-}
-BATCH_ROWS = 1000
+HERE = Path(__file__).parent
+PREDICT, PREDICT_TABLE = "/dagrun.v1.Prediction/Predict", "/dagrun.v1.Prediction/PredictTable"
+GRPC = ("dagrun", "echo", "parse", "parse-pool", "parse-aio")
+REST = ("rest-echo", "rest-row", "rest-xgboost", "rest-pandas")
+CONNECTIONS, STREAMS = 8, 4
+TABLE_ROWS = 1_000
+Measured = dict[str, tuple[float, str]]
 
 
-def flights() -> tuple[Bundle, pl.DataFrame]:
-    """Run the flights example (a hit when it has run) and return its bundle and test rows."""
-    workspace = Workspace.open(folder=ROOT / "examples" / "flights")
-    result = workspace.run(workspace.select(targets=("bundle",)), RunSettings(), lambda _: None)
-    outputs = {name: out for stage in result.stages for name, out in stage.outputs.items()}
-    load = workspace.store.load
-    return load(outputs["bundle"]), load(outputs["test"])
+class Peer:
+    """A running server."""
+
+    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+        self.name, self._process = name, process
+        self.address = ("127.0.0.1", int(self._line()))
+
+    def answered(self) -> int:
+        """Return how many requests the server says it has answered well."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"error: the server {self.name} ended; see its message above")
+        return line
 
 
 @contextmanager
-def serving(name: str, bundle: Path) -> Iterator[tuple[int, list[int]]]:
-    """Start a server on the first core; the list holds its count of OKs once it has ended."""
-    script, kind = SERVERS[name]
-    core = min(os.sched_getaffinity(0))
-    command = ["taskset", "-c", str(core), sys.executable, PEERS / script, kind, bundle]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    counted: list[int] = []
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline().split()
-        if line[:1] != ["ready"]:
-            sys.exit(f"error: the server {name} did not start")
-        time.sleep(1.0)
-        yield int(line[1]), counted
-        process.send_signal(signal.SIGTERM)
-        counted += [int(text.split()[1]) for text in process.stdout if text.startswith("answered")]
-    finally:
-        process.kill()
-        process.communicate()
+def running(name: str, core: int, bundle: Path) -> Iterator[Peer]:
+    """Run a server on a core."""
+    module = "rest_peer" if name in REST else "grpc_peer"
+    kind = name.removeprefix("rest-")
+    command = [sys.executable, "-m", f"serving_peers.{module}", kind, str(core), str(bundle)]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    # XGBoost and Polars would else start a thread for each core of the machine.
+    environment |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=HERE,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Peer(name, process)
+        finally:
+            process.stdin.close()  # type: ignore[union-attr]
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def burst(name: str, port: int, path: str, body: Path, calls: int, clients: int) -> dict[str, Any]:
-    """Send `calls` requests with one body; return requests/s and every latency in microseconds."""
-    log = WORK / "h2load.log"
-    log.unlink(missing_ok=True)
-    rest = name.startswith("rest")
-    kind = "application/json" if rest else "application/grpc"
-    options = ["--h1"] if rest else ["-m", "1", "-H", "te: trailers"]
-    core = max(os.sched_getaffinity(0))
-    command = ["taskset", "-c", str(core), "h2load", "-n", str(calls), "-c", str(clients)]
-    command += [*options, "-H", f"content-type: {kind}", "-d", str(body), f"--log-file={log}"]
-    target = path if rest else f"/dagrun.v1.Prediction/{path}"
-    start = time.perf_counter()
-    subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{target}"], check=True, capture_output=True, timeout=120
-    )
-    seconds = time.perf_counter() - start
-    lines = [line.split("\t") for line in log.read_text("utf-8").splitlines()]
-    latencies = [int(line[2]) for line in lines if line[1] == "200"]
-    return {"seconds": seconds, "latencies": latencies}
+class Bodies:
+    """Every request as bytes, made before any clock starts."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        plain = rows.to_dicts()
+        messages = [request("flights", [row], features=False) for row in plain]
+        self.grpc = [_framed(message.SerializeToString()) for message in messages]
+        self.json = [json.dumps(row, default=dt.datetime.isoformat).encode() for row in plain]
+        table = rows.head(TABLE_ROWS)
+        self.arrow = pb.PredictTableRequest(
+            model="flights", table=write_table(table)
+        ).SerializeToString()
+        self.rows = request("flights", table.to_dicts(), features=False).SerializeToString()
+        listed = table.to_dicts()
+        self.json_table = json.dumps(listed, default=dt.datetime.isoformat).encode()
 
 
-def write_bodies(bundle: Bundle, rows: pl.DataFrame, count: int) -> None:
-    """Write `count` one-row bodies and one batch, for gRPC and for JSON."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    (WORK / "bundle").write_bytes(bundle.to_bytes())
-    columns = [column.name for column in bundle.spec.inputs]
-    admitted = rows.select(columns)
-    plain = admitted.with_columns(pl.col(pl.Datetime).dt.epoch("us"))
-    for number, row in enumerate(admitted.head(count).iter_rows(named=True)):
-        message = request(bundle.name, [row], features=False)
-        (WORK / f"{number}.grpc").write_bytes(framed(message.SerializeToString()))
-        (WORK / f"{number}.json").write_text(json.dumps(plain.row(number, named=True)), "utf-8")
-    batch = admitted.head(BATCH_ROWS)
-    table = batch.write_ipc_stream(None, compat_level=pl.CompatLevel.oldest()).getvalue()
-    message = pb.PredictTableRequest(model=bundle.name, table=table)
-    (WORK / "batch.grpc").write_bytes(framed(message.SerializeToString()))
-    (WORK / "batch.json").write_text(json.dumps(plain.head(BATCH_ROWS).to_dicts()), "utf-8")
+def _framed(message: bytes) -> bytes:
+    return struct.pack(">BI", 0, len(message)) + message
 
 
-def framed(message: bytes) -> bytes:
-    """Return a message with the gRPC frame's head: uncompressed, and its length."""
-    return b"\0" + struct.pack(">I", len(message)) + message
-
-
-def measure(
-    name: str, path: str, bodies: Sequence[str], calls: int, clients: int
-) -> dict[str, float]:
-    """Start a server, warm it with every body, then measure; OKs are the server's own count."""
-    suffix = "json" if name.startswith("rest") else "grpc"
-    files = [WORK / f"{body}.{suffix}" for body in bodies]
-    with serving(name, WORK / "bundle") as (port, counted):
-        burst(name, port, path, files[0], min(calls, 200), 1)
-        single = burst(name, port, path, files[0], max(20, calls // 10), 1)
-        runs = [burst(name, port, path, file, calls, clients) for file in files]
-    sent = min(calls, 200) + max(20, calls // 10) + calls * len(files)
-    if counted != [sent]:
-        sys.exit(f"error: {name} answered {counted} of {sent} calls with OK")
-    latencies = sorted(latency for run in runs for latency in run["latencies"])
-    alone = statistics.median(single["latencies"])
+def single_rows(peer: Peer, bodies: Bodies, count: int) -> Measured:
+    """Measure one-row requests, 32 under way and then one."""
+    loaded, rate = _drive(peer, bodies, count, CONNECTIONS, STREAMS)
+    alone, _ = _drive(peer, bodies, max(200, count // 10), 1, 1)
     return {
-        "requests/s": calls * len(files) / sum(run["seconds"] for run in runs),
-        "p50 us": statistics.median(latencies),
-        "p99 us": latencies[int(len(latencies) * 0.99)],
-        "p50 us, one client": alone,
+        "requests": (rate, "1/s"),
+        "p50": (1e3 * loaded.percentile(0.5), "ms"),
+        "p99": (1e3 * loaded.percentile(0.99), "ms"),
+        "alone-p50": (1e3 * alone.percentile(0.5), "ms"),
+        "alone-p99": (1e3 * alone.percentile(0.99), "ms"),
     }
 
 
-def in_process(bundle: Bundle, rows: pl.DataFrame) -> dict[str, float]:
-    """Score the batch without any server, on one thread of XGBoost."""
-    batch = rows.select([column.name for column in bundle.spec.inputs]).head(BATCH_ROWS)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        score(bundle, batch, nthread=1)
-        times.append(time.perf_counter() - start)
-    return {"batches/s": 1 / statistics.median(times)}
+def _drive(
+    peer: Peer, bodies: Bodies, count: int, connections: int, streams: int
+) -> tuple[Outcome, float]:
+    """Return the outcome, and answers per second by the server's own count."""
+    opened: list[Connection]
+    if peer.name in REST:
+        opened = [Http(peer.address, "/predict") for _ in range(connections * streams)]
+        sent, places = bodies.json, 1
+    else:
+        opened = [Grpc(peer.address, PREDICT) for _ in range(connections)]
+        sent, places = bodies.grpc, streams
+    before = peer.answered()
+    outcome = drive(opened, places, sent, count)
+    answered = peer.answered() - before
+    for connection in opened:
+        connection.socket.close()
+    if answered != count or outcome.failed:
+        raise SystemExit(
+            f"error: {peer.name} answered {answered} of {count} requests, {outcome.failed} failed"
+        )
+    return outcome, answered / outcome.seconds
+
+
+def tables(peer: Peer, bodies: Bodies, count: int) -> dict[str, Measured]:
+    """Measure 1,000 rows a request, one request after another, by kind of body."""
+    if peer.name in REST:
+        send = lambda: _post(peer, bodies.json_table)  # noqa: E731
+        return {peer.name: _one_by_one(send, count)}
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel("{}:{}".format(*peer.address), options) as channel:
+        arrow, rows = channel.unary_unary(PREDICT_TABLE), channel.unary_unary(PREDICT)
+        return {
+            "dagrun": _one_by_one(lambda: arrow(bodies.arrow), count),
+            "dagrun-rows": _one_by_one(lambda: rows(bodies.rows), count),
+        }
+
+
+def _post(peer: Peer, body: bytes) -> None:
+    connection = Http(peer.address, "/table")
+    outcome = drive([connection], 1, [body], 1)
+    connection.socket.close()
+    if outcome.failed:
+        raise SystemExit(f"error: {peer.name} refused a table")
+
+
+def _one_by_one(send: Callable[[], object], count: int) -> Measured:
+    outcome = Outcome()
+    start = time.perf_counter()
+    for _ in range(count):
+        began = time.perf_counter()
+        send()
+        outcome.latencies.append(time.perf_counter() - began)
+    seconds = time.perf_counter() - start
+    return {
+        "table-rows": (TABLE_ROWS * count / seconds, "1/s"),
+        "table-p50": (1e3 * outcome.percentile(0.5), "ms"),
+    }
+
+
+def h2load(peer: Peer, body: Path, count: int) -> Measured:
+    """Measure the same with h2load, which sends one row again and again."""
+    command = ["h2load", "-n", str(count), "-c", str(CONNECTIONS), "-m", str(STREAMS)]
+    command += ["-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"]
+    command += ["http://{}:{}{}".format(*peer.address, PREDICT)]
+    before = peer.answered()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answered = peer.answered() - before
+    seconds = _h2load_seconds(done.stdout)
+    return {"h2load": (answered / seconds, "1/s")}
+
+
+def _h2load_seconds(text: str) -> float:
+    found = re.search(r"finished in ([\d.]+)(us|ms|s)\b", text)
+    if found is None:
+        raise SystemExit(f"error: h2load said\n{text}")
+    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
+
+
+def measure(
+    peers: Sequence[Peer], bodies: Bodies, folder: Path, *, quick: bool
+) -> Iterator[dict[str, Measured]]:
+    """Yield what one round of all peers measured, each round beginning with another one."""
+    one_body = folder / "body"
+    one_body.write_bytes(bodies.grpc[0])
+    count, table_count = (2_000, 5) if quick else (20_000, 20)
+    slow = {"rest-pandas": 10}  # a tenth of the requests: it takes as long as the others
+    with_h2load = shutil.which("h2load") is not None
+    if not with_h2load:
+        print("  h2load is not installed: the check of the load generator is skipped")
+    for turn in range(3 if quick else 7):
+        shift = turn % len(peers)
+        found: dict[str, Measured] = {}
+        for peer in (*peers[shift:], *peers[:shift]):
+            share = count // slow.get(peer.name, 1)
+            found.setdefault(peer.name, {}).update(single_rows(peer, bodies, share))
+            if with_h2load and peer.name in ("dagrun", "echo", "parse"):
+                found[peer.name].update(h2load(peer, one_body, count))
+            if peer.name in ("dagrun", "rest-row", "rest-pandas"):
+                for name, measured in tables(peer, bodies, table_count).items():
+                    found.setdefault(name, {}).update(measured)
+        yield found
+
+
+def summarise(session: Session, rounds: Sequence[Mapping[str, Measured]]) -> None:
+    """Record every figure and the ratios that matter."""
+    for name, measured in rounds[0].items():
+        for figure, (_, unit) in measured.items():
+            values = [one[name][figure][0] for one in rounds]
+            session.record(f"{name} {figure}", values, unit)
+    for peer in (*GRPC[1:], *REST):
+        session.ratio(f"requests, dagrun / {peer}", "dagrun requests", f"{peer} requests")
+    for peer in ("parse", "rest-row", "rest-xgboost", "rest-pandas"):
+        for figure in ("p99", "alone-p50"):
+            over, under = f"dagrun {figure}", f"{peer} {figure}"
+            session.ratio(f"{figure}, dagrun / {peer}", over, under, better="lower")
+    for peer in ("rest-row", "rest-pandas"):
+        for name in ("dagrun", "dagrun-rows"):
+            over, under = f"{name} table-rows", f"{peer} table-rows"
+            session.ratio(f"table rows, {name} / {peer}", over, under)
+    if "h2load" in rounds[0]["echo"]:
+        session.ratio("load generator / h2load (echo)", "echo requests", "echo h2load")
 
 
 def main() -> None:
-    """Measure every server in turns, print and write the session."""
     quick = is_quick()
-    if shutil.which("h2load") is None:
-        sys.exit("error: h2load is not installed; it comes with nghttp2 (nghttp2-client)")
-    session = Session(
-        "serving", quick=quick, packages=("dagrun", "grpcio", "xgboost-cpu", "fastapi")
-    )
-    bundle, rows = flights()
-    count, calls, rounds = (2, 300, 1) if quick else (8, 3000, 3)
-    write_bodies(bundle, rows, count)
-    bodies = [str(number) for number in range(count)]
-    slow = max(calls // 10, 50)
-
-    def one(name: str) -> dict[str, float]:
-        path = "/predict" if name.startswith("rest") else "Predict"
-        return measure(name, path, bodies, slow if name == "rest-pandas" else calls, 8)
-
-    def batch(name: str) -> dict[str, float]:
-        path = "/batch" if name.startswith("rest") else "PredictTable"
-        found = measure(name, path, ["batch"], slow, 2)
-        return {"batch requests/s": found["requests/s"], "batch p50 us": found["p50 us"]}
-
-    contenders = {name: (lambda name=name: one(name)) for name in SERVERS}
-    session.rounds(contenders, count=rounds, unit="")
-    batches = {name: (lambda name=name: batch(name)) for name in ("dagrun", "rest-row")}
-    session.rounds(
-        batches | {"in-process": lambda: in_process(bundle, rows)}, count=rounds, unit=""
-    )
-    for peer in list(SERVERS)[1:]:
-        session.ratio(f"dagrun over {peer}", "dagrun requests/s", f"{peer} requests/s")
-    one_client = "p50 us, one client"
-    session.ratio(
-        "p50 of one client over echo-parsed",
-        f"dagrun {one_client}",
-        f"echo-parsed {one_client}",
-        better="lower",
-    )
-    session.ratio("batch over REST JSON", "dagrun batch requests/s", "rest-row batch requests/s")
-    session.ratio("batch over in-process", "dagrun batch requests/s", "in-process batches/s")
+    packages = ("grpcio", "protobuf", "fastapi", "uvicorn", "uvloop", "pydantic", "xgboost-cpu")
+    session = Session("serving", quick=quick, packages=(*packages, "pandas", "polars"))
+    cores = sorted(os.sched_getaffinity(0))
+    server_core = cores[0] if len(cores) > 1 else -1
+    if server_core < 0:
+        print("  one core only: server and load share it, and the figures are no rates")
+    bodies = Bodies(flights.rows(2_000, 7))
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        bundle = folder / "flights.bundle"
+        bundle.write_bytes(flights.bundle().to_bytes())
+        if server_core >= 0:
+            os.sched_setaffinity(0, {cores[-1]})
+        peers = [stack.enter_context(running(name, server_core, bundle)) for name in (*GRPC, *REST)]
+        for peer in peers:
+            _drive(peer, bodies, 500, CONNECTIONS, STREAMS)  # warm
+        rounds = list(measure(peers, bodies, folder, quick=quick))
+    summarise(session, rounds)
+    rate = statistics.median(one["dagrun"]["requests"][0] for one in rounds)
+    print(f"  dagrun answers {rate:,.0f} single rows a second on one core")
     session.finish()
 
 

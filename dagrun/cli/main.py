@@ -40,7 +40,9 @@ COMMANDS = {
     cls=LazyGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: dagrun init DIR",
+    epilog="Start with: dagrun init DIR\n\n"
+    "Exit codes: 0 done, 1 a stage failed, 2 something was given wrongly, 3 halted by a gate, "
+    "4 the store cannot be used, 5 golden rows differ, 130 interrupted.",
 )
 @click.version_option(dagrun.__version__, message="dagrun %(version)s")
 def cli() -> None:

@@ -1,8 +1,9 @@
 """Files of rows to score and of scored rows: Parquet or CSV, by their suffix.
 
 Guarantee: a CSV's fields become exactly the values that the model's columns declare, or an error
-names the column, the row and the text; nothing is guessed. A written file is there whole or not
-at all. The limit: columns of a CSV that the model does not take stay text.
+names the column, the row and the text; nothing is guessed. An empty field is null, `""` is the
+empty string. A written file is there whole or not at all. The limit: columns of a CSV that the
+model does not take stay text.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def read_rows(path: Path, columns: Sequence[Column], nulls: Sequence[str]) -> pl
             return pl.read_parquet(path)
         if path.suffix != ".csv":
             raise FormatUnknown(path)
-        frame = pl.read_csv(path, infer_schema=False, null_values=["", *nulls])
+        frame = pl.read_csv(path, infer_schema=False, null_values=list(nulls))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Unreadable(path, error) from error
     present = [column for column in columns if column.name in frame.columns]

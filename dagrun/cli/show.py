@@ -78,7 +78,8 @@ def show(*, name: str, pipeline: str | None, as_json: bool) -> int:
         except UnknownRun:
             raise NothingCalled(name, sorted({*stages, *producers})) from None
     made = _find(workspace, stage_name)
-    outputs = made.entry.outputs if name in stages else {name: made.entry.outputs[name]}
+    wanted = stages[stage_name].outputs if name in stages else (name,)
+    outputs = {item: made.entry.outputs[item] for item in wanted}
     if as_json:
         show_document(_document(workspace.store, made, outputs))
         return 0

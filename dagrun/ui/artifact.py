@@ -36,7 +36,7 @@ def entry_lines(entry: Entry, stale: str) -> list[str]:
 
 
 def inputs_of(entry: Entry) -> list[str]:
-    """Return each input with its digest, in the order of the stage's signature."""
+    """Return each input's name with its digest."""
     inputs = entry.preimage.get("inputs", {})
     return [f"{name} ({short(digest)})" for name, digest in inputs.items()]
 

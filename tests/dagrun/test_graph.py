@@ -60,7 +60,7 @@ def read(order: list[str], rows: list[str]) -> dict[str, list[str]]:
             touched.append(own)
         found[name] = sorted(lanes[place] for place in touched)
         for place in list(lanes):
-            if row[place] in "╰╯┴ ":
+            if row[place] in "╰╯┴─ ":
                 del lanes[place]
         lanes[own] = name
         first, last = min([*touched, own]), max([*touched, own])
@@ -74,7 +74,6 @@ def test_a_drawing_reads_back_to_its_edges(upstream: dict[str, list[str]]) -> No
     order = list(upstream)
     rows = draw(order, upstream)
     assert len({len(row) for row in rows}) <= 1
-    # A leaf's lane looks as if it went on, until the next row leaves it blank.
     assert read(order, rows) == upstream
 
 

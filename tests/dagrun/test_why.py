@@ -67,12 +67,18 @@ def test_an_earlier_entry_is_told_apart_from_the_last_one(
     ]
 
 
-def test_an_input_is_told_by_rows_and_columns(call: Call) -> None:
+def test_an_input_is_told_by_rows_and_columns(call: Call, project: ProjectFolder) -> None:
+    (project.root / "pyproject.toml").unlink()
     call("init", ".")
     call("run")
-    call("run", "-p", "orders.files=data/*.csv", "-t", "best")
-    answer = call("run", "-t", "best", "-p", "best.top=3")
-    assert "param top: 2 -> 3" in answer.err
+    with (project.root / "data/orders.csv").open("a") as file:
+        file.write("11,2024-03-04,tea,3.2,1\n")
+    call("run", "-t", "orders")
+    assert call("why", "by_day").out.splitlines() == [
+        "by_day would run, because",
+        "  input  orders  rows 10 -> 11; columns changed: count, day, item, order, price",
+        "nothing else differs.",
+    ]
 
 
 def test_a_halted_stage_would_not_run(call: Call, numbers: ProjectFolder) -> None:

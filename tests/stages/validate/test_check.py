@@ -21,6 +21,33 @@ def violations(frame: pl.DataFrame, text: str) -> dict[tuple[str, str], tuple[in
     return {}
 
 
+STRICT = """
+[table]
+min_rows = 10
+max_rows = 3
+extra_columns = "deny"
+unique = [["carrier", "flight"]]
+[columns.carrier]
+dtype = "string"
+nullable = false
+pattern = "^[A-Z]{2}$"
+allowed = ["UA", "AA"]
+[columns.distance]
+dtype = "float"
+min = 0
+max = 5000
+max_null_share = 0.3
+[columns.seats]
+dtype = "integer"
+min = 3
+[columns.tail]
+unique = true
+[columns.flight]
+dtype = "int64"
+[columns.airport]
+"""
+
+
 def test_everything_wrong_is_reported_at_once() -> None:
     frame = pl.DataFrame(
         {
@@ -32,33 +59,8 @@ def test_everything_wrong_is_reported_at_once() -> None:
             "stray": [0] * 5,
         }
     )
-    text = """
-    [table]
-    min_rows = 10
-    max_rows = 3
-    extra_columns = "deny"
-    unique = [["carrier", "flight"]]
-    [columns.carrier]
-    dtype = "string"
-    nullable = false
-    pattern = "^[A-Z]{2}$"
-    allowed = ["UA", "AA"]
-    [columns.distance]
-    dtype = "float"
-    min = 0
-    max = 5000
-    max_null_share = 0.3
-    [columns.seats]
-    dtype = "integer"
-    min = 3
-    [columns.tail]
-    unique = true
-    [columns.flight]
-    dtype = "int64"
-    [columns.airport]
-    """
     with pytest.raises(ContractViolation) as caught:
-        validate(frame, Contract.parse(text), table="flights")
+        validate(frame, Contract.parse(STRICT), table="flights")
     found = {(v.column, v.rule): (v.count, v.examples) for v in caught.value.violations}
     assert found == {
         ("", "min_rows"): (0, ()),
