@@ -80,7 +80,7 @@ class GoldenMismatch(DagrunError):
             f"{report.different} values of {report.rows} golden rows differ from the recorded "
             f"bits, the first {len(report.differences)} being\n  {shown}\n"
             "Nothing is served from this bundle. Either it was changed after its export, or this "
-            "host's libraries compute differently from the exporting one's (compare: dagrun doctor)"
+            "host's libraries compute differently from the exporting one's"
         )
 
 

@@ -77,5 +77,5 @@ class NothingToRollBack(DagrunError):
         self.name, self.alias = name, alias
         super().__init__(
             f"{name}@{alias} has no earlier version to go back to; "
-            f"point it to one of your choice with: dagrun registry alias {name} {alias} VERSION"
+            f"point it to one of your choice with: dagrun registry promote {name}@VERSION {alias}"
         )
