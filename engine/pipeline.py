@@ -8,7 +8,6 @@ of an earlier load keep working, as objects of the modules they came from.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import sys
 import traceback
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from dagrun.engine.errors import DefinitionError, listing, nearest
+from dagrun.engine.imports import execute_file, is_installed, use_sources
 from dagrun.engine.project import Project
 from dagrun.engine.sources import Files
 from dagrun.engine.stage import Stage
@@ -39,8 +39,9 @@ class PipelineBroken(DefinitionError):
     def __init__(self, path: Path, error: BaseException) -> None:
         self.path = path
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "importlib" not in frame.filename]
-        at = f"{own[-1].filename}:{own[-1].lineno}" if own[1:] else str(path)
+        ours = ("<frozen importlib", str(Path(__file__).parent))
+        theirs = [frame for frame in frames if not frame.filename.startswith(ours)]
+        at = f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else str(path)
         if isinstance(error, SyntaxError) and error.filename:
             at = f"{error.filename}:{error.lineno}"
         super().__init__(f"cannot load {path}: {type(error).__name__}: {error} (at {at})")
@@ -82,18 +83,14 @@ def _import_file(project: Project) -> ModuleType:
         if folder in sys.path:
             sys.path.remove(folder)
         sys.path.insert(0, folder)
+    use_sources()
     importlib.invalidate_caches()
     _forget_modules(project.root)
     name = project.pipeline.stem
     if name in sys.modules or name in sys.stdlib_module_names:
         name = f"dagrun_pipeline_{name}"
-    spec = importlib.util.spec_from_file_location(name, project.pipeline)
-    if spec is None or spec.loader is None:
-        raise DefinitionError(f"{project.pipeline} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        module = execute_file(name, project.pipeline)
     except DefinitionError:
         raise
     except (Exception, SystemExit) as error:
@@ -112,7 +109,7 @@ def _forget_modules(root: Path) -> None:
         file = getattr(module, "__file__", None)
         if not file or name.partition(".")[0] in ("dagrun", "__main__"):
             continue
-        if "site-packages" not in file and any(file.startswith(f"{home}/") for home in roots):
+        if not is_installed(file) and any(file.startswith(f"{home}/") for home in roots):
             del sys.modules[name]
 
 

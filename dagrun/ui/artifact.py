@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 HEAD_ROWS = 5
+_LONG = 40  # a list of longer items is told one a line
 _BUNDLES = "dagrun.stages.bundle.codec:"
 
 
@@ -100,7 +101,9 @@ def document_text(value: Any) -> str:
 def _member(name: str, item: Any) -> str:
     if isinstance(item, dict | list) and item:
         if isinstance(item, list) and not any(isinstance(each, dict | list) for each in item):
-            return f"{name}: {', '.join(map(_scalar, item))}"
+            texts = [_scalar(each) for each in item]
+            if not any(len(text) > _LONG for text in texts):
+                return f"{name}: {', '.join(texts)}"
         return f"{name}:\n{indented(document_text(item))}"
     return f"{name}: {_scalar(item)}"
 
