@@ -81,7 +81,7 @@ class Dispatcher:
         order = prepared.order
         self._position = {name: index for index, name in enumerate(order)}
         self._missing = {name: len(prepared.graph.upstream(name)) for name in order}
-        self._ready = [name for name in order if not self._missing[name]]
+        self._ready = [self._position[name] for name in order if not self._missing[name]]
         self._waiting: list[tuple[int, int, Attempt]] = []
         self._delayed: list[tuple[float, int, Attempt]] = []
         self._running: dict[Future[Reply], Attempt] = {}
@@ -116,7 +116,7 @@ class Dispatcher:
 
     def _decide_ready(self) -> None:
         while self._ready:
-            name = self._ready.pop()
+            name = self._prepared.order[heapq.heappop(self._ready)]
             if blocked := self._blocked(name):
                 self._finish(blocked)
                 continue
@@ -297,4 +297,4 @@ class Dispatcher:
             if after in self._missing:
                 self._missing[after] -= 1
                 if not self._missing[after]:
-                    self._ready.append(after)
+                    heapq.heappush(self._ready, self._position[after])

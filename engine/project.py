@@ -1,4 +1,4 @@
-"""The project: its root folder, its pipeline file and its git state.
+"""The project: its root folder and its pipeline file.
 
 The root is the nearest folder with a `pyproject.toml` above the pipeline file, else the file's
 own folder. Sources and the store are resolved from it, so nothing depends on the caller's
@@ -7,7 +7,6 @@ working directory.
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,34 +77,3 @@ def _read_settings(root: Path) -> dict[str, Any]:
         found = listing(unknown) if isinstance(settings, dict) else "something else"
         raise DefinitionError(f"[tool.dagrun] in {path} knows only 'pipeline'; found {found}")
     return settings
-
-
-class GitState:
-    """The commit and dirtiness of the project's tree, asked for in the background."""
-
-    def __init__(self, root: Path) -> None:
-        command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
-        try:
-            self._process: subprocess.Popen[str] | None = subprocess.Popen(
-                command,
-                cwd=root,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,
-            )
-        except OSError:
-            self._process = None
-
-    def read(self) -> tuple[str | None, bool | None]:
-        """Return `(commit, dirty)`; both None outside a git repository."""
-        if self._process is None:
-            return None, None
-        output, _ = self._process.communicate()
-        if self._process.returncode != 0:
-            return None, None
-        lines = output.splitlines()
-        commits = [line.split()[2] for line in lines if line.startswith("# branch.oid ")]
-        commit = commits[0] if commits and commits[0] != "(initial)" else None
-        return commit, any(not line.startswith("#") for line in lines)

@@ -6,11 +6,9 @@ run shows as `interrupted`. Logs are history, not truth: results live in entries
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,12 +25,6 @@ from dagrun.engine.store.store import Store
 RUNLOG_VERSION = 1
 HISTORY_DEPTH = 200
 """How many runs are searched for a stage's last entry."""
-
-
-def new_run_id() -> str:
-    """Return a fresh id that sorts by time: `20261121-115700-042917-7f3a`."""
-    now = dt.datetime.now(dt.UTC)
-    return f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +49,23 @@ class UnknownRun(DagrunError):
         )
 
 
+def stage_form(result: StageResult) -> dict[str, Any]:
+    """Return the line of a stage's result in a run log."""
+    line = {
+        "stage": result.name,
+        "status": result.status,
+        "key": result.key,
+        "seconds": round(result.seconds, 6),
+        "rows": result.rows,
+        "reason": result.reason,
+        "attempts": result.attempts,
+        "error": result.error,
+        "trace": result.trace,
+        "verdict": result.verdict,
+    }
+    return {name: value for name, value in line.items() if value is not None}
+
+
 class RunLog:
     """The log of a run in progress; a context manager."""
 
@@ -72,19 +81,7 @@ class RunLog:
 
     def stage(self, result: StageResult) -> None:
         """Log a stage's result. Outputs are left to the entry, which the key leads to."""
-        line = {
-            "stage": result.name,
-            "status": result.status,
-            "key": result.key,
-            "seconds": round(result.seconds, 6),
-            "rows": result.rows,
-            "reason": result.reason,
-            "attempts": result.attempts,
-            "error": result.error,
-            "trace": result.trace,
-            "verdict": result.verdict,
-        }
-        self._append({name: value for name, value in line.items() if value is not None})
+        self._append(stage_form(result))
         if result.status == "failed":
             self._file.flush()
 

@@ -19,11 +19,10 @@ from pathlib import Path
 from blake3 import blake3
 
 from dagrun.engine.errors import DagrunError, UnknownVersion
+from dagrun.engine.stamps import RESTING_NS
 from dagrun.engine.store.durable import write_whole
 
 STATS_VERSION = 1
-RESTING_NS = 2_000_000_000
-"""Coarsest clock among common file systems (FAT: 2 s), in nanoseconds."""
 CHUNK = 1 << 20
 ATTEMPTS = 3
 

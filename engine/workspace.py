@@ -18,14 +18,17 @@ from typing import Any
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
+from dagrun.engine.evidence import Witness
 from dagrun.engine.execute import HANDLES, Handle
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
+from dagrun.engine.gitstate import GitState
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
-from dagrun.engine.project import GitState, Project, find_project
-from dagrun.engine.runlog import RunLog, Runs, new_run_id
+from dagrun.engine.project import Project, find_project
+from dagrun.engine.runids import new_run_id
+from dagrun.engine.runlog import RunLog, Runs
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
 
@@ -117,15 +120,20 @@ class Workspace:
         overrides = read_overrides(self.pipeline, params or {})
         return Selection(targets=targets, overrides=overrides, seed=seed, force=force)
 
-    def prepare(self, selection: Selection) -> Prepared:
-        """Check the pipeline and make its recipes. Raises `DefinitionError`."""
+    def prepare(self, selection: Selection, witness: Witness | None = None) -> Prepared:
+        """Check the pipeline and make its recipes. Raises `DefinitionError`.
+
+        A `witness` then looks at what the recipes rest on.
+        """
         prepared = prepare(self.pipeline, selection, self.stats)
         self.stats.save()
+        if witness:
+            witness.look(prepared, self.store)
         return prepared
 
-    def plan(self, selection: Selection) -> tuple[Prepared, Plan]:
+    def plan(self, selection: Selection, witness: Witness | None = None) -> tuple[Prepared, Plan]:
         """Decide every selected stage, changing nothing."""
-        prepared = self.prepare(selection)
+        prepared = self.prepare(selection, witness)
         explainer = Explainer(self.store, self.runs)
         find, last = self.store.find, self.runs.last_entry
         return prepared, make_plan(prepared, find, explainer.reason_for, last)
@@ -168,18 +176,23 @@ class Workspace:
         return seen[name]
 
     def run(
-        self, selection: Selection, settings: RunSettings, emit: Callable[[Event], None]
+        self,
+        selection: Selection,
+        settings: RunSettings,
+        emit: Callable[[Event], None],
+        witness: Witness | None = None,
     ) -> RunResult:
         """Run the selected stages and log the run; `emit` receives events as they happen.
+
 
         Raises `DefinitionError` or `StoreError` before anything runs; what stages do wrong is in
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
-        prepared = self.prepare(selection)
+        prepared = self.prepare(selection, witness)
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
-        with RunLog(self.store, run_id, self._header(selection)) as log:
+        with RunLog(self.store, run_id, self.header(selection)) as log:
 
             def record(event: Event) -> None:
                 if (result := getattr(event, "result", None)) is not None:
@@ -197,14 +210,7 @@ class Workspace:
                 cancelled=cancelled,
                 emit=record,
             )
-            emit(
-                RunStarted(
-                    run_id=run_id,
-                    pipeline=self.pipeline.name,
-                    stages=prepared.order,
-                    warnings=prepared.warnings,
-                )
-            )
+            emit(self._started(run_id, prepared))
             HANDLES[run_id] = Handle(
                 store=self.store, recipes=prepared.recipes, cancelled=cancelled
             )
@@ -227,7 +233,16 @@ class Workspace:
             log.finish(result)
             return result
 
-    def _header(self, selection: Selection) -> dict[str, Any]:
+    def _started(self, run_id: str, prepared: Prepared) -> RunStarted:
+        return RunStarted(
+            run_id=run_id,
+            pipeline=self.pipeline.name,
+            stages=prepared.order,
+            warnings=prepared.warnings,
+        )
+
+    def header(self, selection: Selection) -> dict[str, Any]:
+        """Return what the log of a run begins with, besides its id."""
         return {
             "pipeline": self.pipeline.name,
             "file": self.project.pipeline.relative_to(self.project.root).as_posix(),

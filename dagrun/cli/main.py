@@ -7,6 +7,7 @@ difference; 130 interrupted.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -51,8 +52,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line (default: this process's) and return its exit code."""
+    words = tuple(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(cli.main(arguments, prog_name="dagrun", standalone_mode=False) or 0)
+        return int(cli.main(words, prog_name="dagrun", standalone_mode=False, obj=words) or 0)
     except click.ClickException as error:
         tell_error(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx:

@@ -14,6 +14,12 @@ from dagrun.cli.lazy import carry_out
 from dagrun.cli.options import json_option, pipeline_option, selection
 
 
+def _words() -> tuple[str, ...]:
+    """Return the command line as `main` was given it; receipts go by it."""
+    words: tuple[str, ...] = click.get_current_context().find_root().obj
+    return words
+
+
 @click.command(epilog="Example: dagrun init flights && cd flights && dagrun run")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 def init(**options: Any) -> int:
@@ -35,7 +41,7 @@ def init(**options: Any) -> int:
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""
-    return carry_out("dagrun.cli.run:run", options)
+    return carry_out("dagrun.cli.run:run", {**options, "words": _words()})
 
 
 @click.command(epilog="Example: dagrun plan -t model -p model.max_depth=8")
@@ -43,7 +49,7 @@ def run(**options: Any) -> int:
 @json_option
 def plan(**options: Any) -> int:
     """Tell what `run` would do, changing nothing."""
-    return carry_out("dagrun.cli.plan:plan", options)
+    return carry_out("dagrun.cli.plan:plan", {**options, "words": _words()})
 
 
 @click.command(epilog="Example: dagrun why model")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from dagrun.engine.events import Output, RunResult, StageResult
+from dagrun.ui.closing import closing
 from dagrun.ui.columns import indented
 from dagrun.ui.quantities import about, counted, seconds, short_run, size
-from dagrun.ui.terminal import Role, paint
+from dagrun.ui.terminal import paint
+
+if TYPE_CHECKING:
+    from dagrun.ui.terminal import Role
 
 ROLES: Mapping[str, Role] = {
     "hit": "dim",
@@ -95,6 +100,11 @@ def refusal(result: StageResult, halted: list[str]) -> str:
 
 def summary(result: RunResult) -> str:
     """Return `done in 0.9 s: 2 ran, 9 hit (saved about 38 s)   run 7f3a`."""
+    return closing(result.status, result.seconds, tally(result), result.run_id)
+
+
+def tally(result: RunResult) -> str:
+    """Return `2 ran, 9 hit (saved about 38 s)`."""
     counts = Counter[str](stage.status for stage in result.stages)
     parts = [f"{counts[status]} {status}" for status in ROLES if counts[status]]
     order = {"ran": 0, "hit": 1}
@@ -107,8 +117,4 @@ def summary(result: RunResult) -> str:
     if result.effects:
         acted = sum(effect.status == "ran" for effect in result.effects)
         parts.append(f"{acted} of {counted(len(result.effects), 'effect')} ran")
-    role: Role = "good" if result.status == "done" else "bad"
-    if result.status == "halted":
-        role = "warn"
-    head = f"{paint(result.status, role)} in {about(result.seconds)}: {', '.join(parts)}"
-    return f"{head}   {paint(f'run {short_run(result.run_id)}', 'dim')}"
+    return ", ".join(parts)

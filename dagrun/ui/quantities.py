@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 def seconds(value: float) -> str:
@@ -44,6 +46,8 @@ def counted(count: int, noun: str) -> str:
 
 def ago(moment: str, now: dt.datetime | None = None) -> str:
     """Return how long ago an ISO 8601 moment was: `2 minutes ago`."""
+    import datetime as dt  # it costs more than all that the quickest answers need
+
     then = dt.datetime.fromisoformat(moment)
     passed = ((now or dt.datetime.now(dt.UTC)) - then).total_seconds()
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
