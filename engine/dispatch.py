@@ -8,15 +8,14 @@ and lets the rest finish; the first interrupt stops starting, a second one gives
 
 from __future__ import annotations
 
-import heapq
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from typing import Any
 
+from dagrun.engine.attempts import Attempt, Retries
 from dagrun.engine.events import (
     Event,
     Output,
@@ -26,30 +25,15 @@ from dagrun.engine.events import (
     StageRetried,
     StageStarted,
 )
-from dagrun.engine.execute import Reply, Request, perform
-from dagrun.engine.executors.named import EXECUTORS
-from dagrun.engine.executors.processes import ProcessExecutor
+from dagrun.engine.execute import Reply, Request
 from dagrun.engine.explain import Explainer
 from dagrun.engine.interrupts import Interrupts
+from dagrun.engine.launch import Launcher
 from dagrun.engine.plan import Decision, decide
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.runlog import Runs
+from dagrun.engine.slots import Slots
 from dagrun.engine.store.store import Store
-
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 60.0
-"""Seconds before the first retry, doubled for each further one up to the longest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A stage on its way: its decision, and how often it was tried."""
-
-    name: str
-    decision: Decision
-    reason: str
-    number: int = 1
-    started: float = 0.0
 
 
 class Dispatcher:
@@ -69,12 +53,11 @@ class Dispatcher:
         emit: Callable[[Event], None],
     ) -> None:
         self._prepared, self._store, self._run_id = prepared, store, run_id
-        self._overrides, self._jobs, self._keep_going = overrides, jobs, keep_going
+        self._overrides, self._keep_going = overrides, keep_going
         self._cancelled, self._emit = cancelled, emit
         self._runs = Runs(store)
         self._explainer = Explainer(store, self._runs)
-        self._executor_name = executor
-        self._executors: dict[str, Executor] = {}
+        self._launcher = Launcher(executor, jobs)
         self.results: dict[str, StageResult] = {}
         self._outputs: dict[str, tuple[str, Output]] = {}
         self._refused: dict[str, str] = {}
@@ -82,8 +65,7 @@ class Dispatcher:
         self._position = {name: index for index, name in enumerate(order)}
         self._missing = {name: len(prepared.graph.upstream(name)) for name in order}
         self._ready = [name for name in order if not self._missing[name]]
-        self._waiting: list[tuple[int, int, Attempt]] = []
-        self._delayed: list[tuple[float, int, Attempt]] = []
+        self._slots, self._retries = Slots({"jobs": jobs}), Retries()
         self._running: dict[Future[Reply], Attempt] = {}
         self._stopping = False
         self._interrupts = Interrupts()
@@ -92,7 +74,7 @@ class Dispatcher:
         """Bring every selected stage to a result; see `results`."""
         try:
             with self._interrupts:
-                while self._ready or self._waiting or self._delayed or self._running:
+                while self._ready or self._slots or self._retries or self._running:
                     try:
                         self._decide_ready()
                         self._start_waiting()
@@ -102,15 +84,12 @@ class Dispatcher:
                             raise
                         self._interrupt()
         finally:
-            for executor in self._executors.values():
-                executor.shutdown(wait=False, cancel_futures=True)
+            self._launcher.close()
 
     def _interrupt(self) -> None:
         self._cancelled.set()
         self._stopping = True
-        for executor in self._executors.values():
-            if isinstance(executor, ProcessExecutor):
-                executor.stop()
+        self._launcher.stop()
         running = tuple(attempt.name for attempt in self._running.values())
         self._emit(RunStopping(running=running))
 
@@ -131,7 +110,11 @@ class Dispatcher:
 
     def _enqueue(self, attempt: Attempt) -> None:
         depth = self._prepared.graph.depth[attempt.name]
-        heapq.heappush(self._waiting, (-depth, self._position[attempt.name], attempt))
+        order = (-depth, self._position[attempt.name])
+        self._slots.add(attempt, self._demand(attempt), order)
+
+    def _demand(self, _attempt: Attempt) -> Mapping[str, float]:
+        return {"jobs": 1}
 
     def _blocked(self, name: str) -> StageResult | None:
         """Return the result of a stage that cannot or must not run, else None."""
@@ -161,16 +144,14 @@ class Dispatcher:
         )
 
     def _start_waiting(self) -> None:
-        now = time.monotonic()
-        while self._delayed and (self._delayed[0][0] <= now or self._stopping):
-            self._enqueue(heapq.heappop(self._delayed)[2])
-        while self._waiting and (self._stopping or len(self._running) < self._jobs):
-            attempt = heapq.heappop(self._waiting)[2]
-            if self._stopping:
-                reason = "interrupted" if self._cancelled.is_set() else "an earlier stage failed"
+        for attempt in self._retries.due(everything=self._stopping):
+            self._enqueue(attempt)
+        if self._stopping:
+            reason = "interrupted" if self._cancelled.is_set() else "an earlier stage failed"
+            for attempt in self._slots.drain():
                 self._finish(StageResult(name=attempt.name, status="skipped", reason=reason))
-                continue
-            self._start(attempt)
+        while attempt_now := self._slots.take():
+            self._start(attempt_now)
 
     def _start(self, attempt: Attempt) -> None:
         name, decision = attempt.name, attempt.decision
@@ -191,20 +172,13 @@ class Dispatcher:
             overrides=dict(self._overrides.get(name, {})),
             force=name in self._prepared.forced or not stage.cache,
         )
-        executor = self._executor("processes" if stage.timeout else self._executor_name)
-        options = {"timeout": stage.timeout} if stage.timeout else {}
         started = replace(attempt, started=time.perf_counter())
-        self._running[executor.submit(perform, request, **options)] = started
-
-    def _executor(self, name: str) -> Executor:
-        if name not in self._executors:
-            self._executors[name] = EXECUTORS[name](self._jobs)
-        return self._executors[name]
+        self._running[self._launcher.start(stage, request)] = started
 
     def _collect(self) -> None:
-        due = max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None
+        due = self._retries.wait()
         if not self._running:
-            if due is not None and not self._ready and not self._waiting:
+            if due is not None and not self._ready and not self._slots:
                 with self._interrupts.window():
                     self._cancelled.wait(due)
             return
@@ -212,6 +186,7 @@ class Dispatcher:
             done, _ = wait(self._running, due, return_when=FIRST_COMPLETED)
         for future in done:
             attempt = self._running.pop(future)
+            self._slots.give_back(self._demand(attempt))
             error = future.exception()
             message = f"running stage {attempt.name!r}: {error}"
             reply = Reply(error=message) if error else future.result()
@@ -240,13 +215,10 @@ class Dispatcher:
         elif self._cancelled.is_set():
             self._finish(StageResult(name=name, status="skipped", reason="interrupted"))
         elif attempt.number <= stage.retries:
-            delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt.number - 1))
-            delay *= random.uniform(0.5, 1.0)
+            delay = self._retries.add(attempt)
             self._emit(
                 StageRetried(name=name, attempt=attempt.number, delay=delay, error=reply.error)
             )
-            again = replace(attempt, number=attempt.number + 1)
-            heapq.heappush(self._delayed, (time.monotonic() + delay, self._position[name], again))
         else:
             self._stopping = self._stopping or not self._keep_going
             failed = StageResult(
