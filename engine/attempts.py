@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from dagrun.engine.elements import Element
 from dagrun.engine.plan import Decision
 
 FIRST_DELAY = 0.5
@@ -22,11 +23,12 @@ LONGEST_DELAY = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A stage on its way: its decision, and how often it was tried."""
+    """A stage, or one element of a mapped one, on its way; `number` counts from 1."""
 
     name: str
     decision: Decision
     reason: str
+    element: Element | None = None
     number: int = 1
     started: float = 0.0
 

@@ -4,6 +4,7 @@ Stages whose inputs are known are decided at once; hits cost no slot. Those to r
 order of the critical path, at most `jobs` at a time. A failure stops new stages from starting
 (unless `keep_going`) and skips what is downstream; a gate's refusal halts what is downstream
 and lets the rest finish; the first interrupt stops starting, a second one gives up waiting.
+A mapped stage is as many attempts as it has elements to call, and one result in the end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
+from dagrun.engine import outcomes
 from dagrun.engine.attempts import Attempt, Retries
+from dagrun.engine.branches import NOTHING, why_pruned
+from dagrun.engine.elements import expand
+from dagrun.engine.errors import DagrunError, StageFailed
 from dagrun.engine.events import (
     Event,
     Output,
@@ -27,12 +32,15 @@ from dagrun.engine.events import (
 )
 from dagrun.engine.execute import Reply, Request
 from dagrun.engine.explain import Explainer
+from dagrun.engine.fanout import Fan
 from dagrun.engine.interrupts import Interrupts
 from dagrun.engine.launch import Launcher
-from dagrun.engine.plan import Decision, decide
+from dagrun.engine.plan import decide, decide_element
 from dagrun.engine.prepare import Prepared
+from dagrun.engine.resources import make_demand
 from dagrun.engine.runlog import Runs
 from dagrun.engine.slots import Slots
+from dagrun.engine.stage import Stage
 from dagrun.engine.store.store import Store
 
 
@@ -46,7 +54,7 @@ class Dispatcher:
         *,
         run_id: str,
         overrides: Mapping[str, Mapping[str, Any]],
-        jobs: int,
+        capacity: Mapping[str, float],
         executor: str,
         keep_going: bool,
         cancelled: threading.Event,
@@ -57,15 +65,18 @@ class Dispatcher:
         self._cancelled, self._emit = cancelled, emit
         self._runs = Runs(store)
         self._explainer = Explainer(store, self._runs)
-        self._launcher = Launcher(executor, jobs)
+        self._launcher = Launcher(executor, int(capacity["jobs"]))
         self.results: dict[str, StageResult] = {}
         self._outputs: dict[str, tuple[str, Output]] = {}
         self._refused: dict[str, str] = {}
+        self._pruned: set[str] = set()
+        self._fans: dict[str, Fan] = {}
+        self._started: set[str] = set()
         order = prepared.order
         self._position = {name: index for index, name in enumerate(order)}
         self._missing = {name: len(prepared.graph.upstream(name)) for name in order}
         self._ready = [name for name in order if not self._missing[name]]
-        self._slots, self._retries = Slots({"jobs": jobs}), Retries()
+        self._capacity, self._slots, self._retries = capacity, Slots(capacity), Retries()
         self._running: dict[Future[Reply], Attempt] = {}
         self._stopping = False
         self._interrupts = Interrupts()
@@ -90,31 +101,84 @@ class Dispatcher:
         self._cancelled.set()
         self._stopping = True
         self._launcher.stop()
-        running = tuple(attempt.name for attempt in self._running.values())
-        self._emit(RunStopping(running=running))
+        running = dict.fromkeys(attempt.name for attempt in self._running.values())
+        self._emit(RunStopping(running=tuple(running)))
 
     def _decide_ready(self) -> None:
         while self._ready:
             name = self._ready.pop()
-            if blocked := self._blocked(name):
+            try:
+                blocked = self._blocked(name)
+            except DagrunError as error:
+                self._fail(name, StageFailed(name, "deciding whether it runs", error))
+                continue
+            if blocked:
                 self._finish(blocked)
                 continue
             recipe = self._prepared.recipes[name]
             inputs = {item: self._outputs[item][1] for item in recipe.stage.inputs}
-            decision = decide(recipe, inputs, self._store.find, name in self._prepared.forced)
+            forced = name in self._prepared.forced
+            decision = decide(recipe, inputs, self._store.find, forced)
             if decision.entry:
-                self._finish(self._hit(name, decision))
+                self._finish(outcomes.hit(name, decision, self._ran_above(name)))
                 continue
             reason = self._explainer.reason_for(recipe, decision)
-            self._enqueue(Attempt(name=name, decision=decision, reason=reason))
+            attempt = Attempt(name=name, decision=decision, reason=reason)
+            if recipe.stage.mapped:
+                self._fan_out(attempt, forced)
+            else:
+                self._enqueue(attempt)
+
+    def _fan_out(self, whole: Attempt, forced: bool) -> None:
+        """Decide each element of a mapped stage, and let those to be called wait."""
+        recipe, inputs = self._prepared.recipes[whole.name], whole.decision.inputs
+        try:
+            elements = expand(recipe, inputs, self._store.load)
+        except DagrunError as error:
+            self._fail(whole.name, StageFailed(whole.name, "finding its elements", error))
+            return
+        fan = self._fans[whole.name] = Fan(whole, elements)
+        for element in elements:
+            decision = decide_element(recipe, element, inputs, self._store.find, forced)
+            if decision.entry:
+                fan.settle(element, decision.key, outcomes.hit(whole.name, decision))
+            elif fan.claim(element, decision.key or ""):
+                self._enqueue(replace(whole, decision=decision, element=element))
+        if fan.done:
+            self._gather(fan)
+
+    def _fail(self, name: str, error: DagrunError) -> None:
+        self._stopping = self._stopping or not self._keep_going
+        self._finish(StageResult(name=name, status="failed", error=str(error)))
+
+    def _gather(self, fan: Fan) -> None:
+        """Finish a mapped stage whose elements all have their results."""
+        name = fan.whole.name
+        recipe = self._prepared.recipes[name]
+        try:
+            result = fan.gather(
+                recipe,
+                self._store,
+                producers=self._producers(recipe.stage),
+                last=self._runs.last_entry(name),
+                force=name in self._prepared.forced or not recipe.stage.cache,
+            )
+        except DagrunError as error:
+            self._fail(name, StageFailed(name, "storing the list of its elements", error))
+            return
+        self._finish(result)
+
+    def _ran_above(self, name: str) -> list[str]:
+        upstream = self._prepared.graph.upstream(name)
+        return [before for before in upstream if self.results[before].status == "ran"]
 
     def _enqueue(self, attempt: Attempt) -> None:
         depth = self._prepared.graph.depth[attempt.name]
         order = (-depth, self._position[attempt.name])
         self._slots.add(attempt, self._demand(attempt), order)
 
-    def _demand(self, _attempt: Attempt) -> Mapping[str, float]:
-        return {"jobs": 1}
+    def _demand(self, attempt: Attempt) -> Mapping[str, float]:
+        return make_demand(self._prepared.recipes[attempt.name].stage, self._capacity)
 
     def _blocked(self, name: str) -> StageResult | None:
         """Return the result of a stage that cannot or must not run, else None."""
@@ -127,21 +191,10 @@ class Dispatcher:
             status = self.results[before].status
             if status in ("failed", "skipped"):
                 return StageResult(name=name, status="skipped", reason=f"{before!r} {status}")
-        return None
-
-    def _hit(self, name: str, decision: Decision) -> StageResult:
-        assert decision.entry is not None
-        upstream = self._prepared.graph.upstream(name)
-        ran = [before for before in upstream if self.results[before].status == "ran"]
-        return self._done(
-            name,
-            "hit",
-            decision,
-            decision.entry.outputs,
-            saved=decision.entry.seconds,
-            cutoff=bool(ran),
-            reason=f"{', '.join(ran)} gave equal data" if ran else "",
-        )
+        stage = self._prepared.recipes[name].stage
+        outputs = {item: self._outputs[item][1] for item in (stage.condition,) if item}
+        reason = why_pruned(stage, self._pruned, outputs, self._store.load)
+        return StageResult(name=name, status="pruned", reason=reason) if reason else None
 
     def _start_waiting(self) -> None:
         for attempt in self._retries.due(everything=self._stopping):
@@ -149,14 +202,16 @@ class Dispatcher:
         if self._stopping:
             reason = "interrupted" if self._cancelled.is_set() else "an earlier stage failed"
             for attempt in self._slots.drain():
-                self._finish(StageResult(name=attempt.name, status="skipped", reason=reason))
+                skipped = StageResult(name=attempt.name, status="skipped", reason=reason)
+                self._conclude(attempt, skipped)
         while attempt_now := self._slots.take():
             self._start(attempt_now)
 
     def _start(self, attempt: Attempt) -> None:
         name, decision = attempt.name, attempt.decision
         stage = self._prepared.recipes[name].stage
-        if attempt.number == 1:
+        if name not in self._started:
+            self._started.add(name)
             last = self._runs.last_entry(name)
             self._emit(StageStarted(name=name, usual=last.seconds if last else None))
         project = self._prepared.pipeline.project
@@ -168,12 +223,16 @@ class Dispatcher:
             key=decision.key or "",
             seed=self._prepared.seed,
             inputs=dict(decision.inputs),
-            producers={item: (self._outputs[item][0], item) for item in stage.inputs},
+            producers=self._producers(stage),
             overrides=dict(self._overrides.get(name, {})),
             force=name in self._prepared.forced or not stage.cache,
+            element=dict(attempt.element.params) if attempt.element else None,
         )
         started = replace(attempt, started=time.perf_counter())
         self._running[self._launcher.start(stage, request)] = started
+
+    def _producers(self, stage: Stage[..., Any]) -> dict[str, tuple[str, str]]:
+        return {item: (self._outputs[item][0], item) for item in stage.inputs}
 
     def _collect(self) -> None:
         due = self._retries.wait()
@@ -197,23 +256,10 @@ class Dispatcher:
         seconds = time.perf_counter() - attempt.started
         if reply.error is None:
             last = self._runs.last_entry(name)
-            logical = {item: output.logical for item, output in reply.outputs.items()}
-            same = last is not None and logical == {
-                item: output.logical for item, output in last.outputs.items()
-            }
-            result = self._done(
-                name,
-                "hit" if reply.shared else "ran",
-                attempt.decision,
-                reply.outputs,
-                seconds=seconds,
-                reason="another process ran it" if reply.shared else attempt.reason,
-                same=same and not reply.shared,
-                attempts=attempt.number,
-            )
-            self._finish(result)
+            self._conclude(attempt, outcomes.ran(attempt, reply, seconds, last))
         elif self._cancelled.is_set():
-            self._finish(StageResult(name=name, status="skipped", reason="interrupted"))
+            interrupted = StageResult(name=name, status="skipped", reason="interrupted")
+            self._conclude(attempt, interrupted)
         elif attempt.number <= stage.retries:
             delay = self._retries.add(attempt)
             self._emit(
@@ -221,49 +267,32 @@ class Dispatcher:
             )
         else:
             self._stopping = self._stopping or not self._keep_going
-            failed = StageResult(
-                name=name,
-                status="failed",
-                key=attempt.decision.key,
-                seconds=seconds,
-                reason=attempt.reason,
-                attempts=attempt.number,
-                error=reply.error,
-                trace=reply.trace,
-            )
-            self._finish(failed)
+            self._conclude(attempt, outcomes.failed(attempt, reply.error, reply.trace, seconds))
 
-    def _done(
-        self,
-        name: str,
-        status: Any,
-        decision: Decision,
-        outputs: Mapping[str, Output],
-        **details: Any,
-    ) -> StageResult:
-        """Make the result of a stage that hit or ran, and hand out its outputs."""
-        rows = [output.rows for output in outputs.values() if output.rows is not None]
-        stage = self._prepared.recipes[name].stage
-        verdict = None
-        if stage.gate:
-            value = self._store.load(outputs[name])
-            verdict = {"passed": value.passed, "reasons": list(value.reasons)}
-            if not value.passed:
-                self._refused[name] = name
-        return StageResult(
-            name=name,
-            status=status,
-            key=decision.key,
-            rows=sum(rows) if rows else None,
-            outputs=dict(outputs),
-            verdict=verdict,
-            **details,
-        )
+    def _conclude(self, attempt: Attempt, result: StageResult) -> None:
+        """Take the result of an attempt: of a stage, or of one element of it."""
+        if attempt.element is None:
+            self._finish(result)
+            return
+        fan = self._fans[attempt.name]
+        fan.settle(attempt.element, attempt.decision.key, result)
+        if fan.done:
+            self._gather(fan)
 
     def _finish(self, result: StageResult) -> None:
-        self.results[result.name] = result
+        stage = self._prepared.recipes[result.name].stage
+        if stage.gate and result.outputs:
+            value = self._store.load(result.outputs[stage.name])
+            verdict = {"passed": value.passed, "reasons": list(value.reasons)}
+            result = replace(result, verdict=verdict)
+            if not value.passed:
+                self._refused[stage.name] = stage.name
+        self.results[stage.name] = result
         for item, output in result.outputs.items():
             self._outputs[item] = (result.key or "", output)
+        if result.status == "pruned":
+            self._pruned |= set(stage.outputs)
+            self._outputs |= dict.fromkeys(stage.outputs, ("", NOTHING))
         self._emit(StageFinished(result=result))
         for after in self._prepared.graph.consumers(result.name):
             if after in self._missing:

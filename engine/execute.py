@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.branches import NOTHING, admits_none, without_none
 from dagrun.engine.context import Context, entered
+from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
@@ -42,6 +44,7 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
+        element: for an element of a mapped stage, the params swept, as its own; else None.
     """
 
     run_id: str
@@ -54,6 +57,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
+    element: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def perform(request: Request) -> Reply:
     """Make one attempt. Never raises for what the stage or the store does wrong."""
     try:
         handle = HANDLES.get(request.run_id) or _load_handle(request)
-        recipe = handle.recipes[request.stage]
+        recipe = _recipe(request, handle.recipes)
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
         with handle.store.lock(request.key):
@@ -98,17 +102,23 @@ def perform(request: Request) -> Reply:
         return Reply(error=_describe(request.stage, error), trace=user_trace(error))
 
 
+def _recipe(request: Request, recipes: Mapping[str, Recipe]) -> Recipe:
+    recipe = recipes[request.stage]
+    return recipe if request.element is None else element_recipe(recipe, request.element)
+
+
 def _load_handle(request: Request) -> Handle:
     """Load the pipeline in this process and check that it is the one that was planned."""
     store = Store.open(request.root)
     stats = StatCache(store.folder / "stats.json")
     pipeline = load_pipeline(Project(root=request.root, pipeline=request.pipeline))
     selection = Selection(overrides={request.stage: request.overrides}, seed=request.seed)
-    recipe = make_recipes(pipeline, [request.stage], selection, stats)[request.stage]
+    recipes = make_recipes(pipeline, [request.stage], selection, stats)
+    recipe = _recipe(request, recipes)
     logical = {name: output.logical for name, output in request.inputs.items()}
     if request.key and make_key(make_preimage(recipe, logical)) != request.key:
         raise ProjectChanged(request.stage)
-    return Handle(store=store, recipes={request.stage: recipe}, cancelled=threading.Event())
+    return Handle(store=store, recipes=recipes, cancelled=threading.Event())
 
 
 class ProjectChanged(DagrunError):
@@ -163,9 +173,12 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
     stage = recipe.stage
     arguments: dict[str, Any] = {}
     for name in stage.inputs:
+        output = request.inputs[name]
+        if output.logical == NOTHING.logical and admits_none(stage, name):
+            arguments[name] = None
+            continue
         try:
-            wanted = stage.annotations.get(name)
-            arguments[name] = handle.store.load(request.inputs[name], wanted)
+            arguments[name] = handle.store.load(output, without_none(stage.annotations.get(name)))
         except DamagedBlob as error:
             raise StageFailed(stage.name, f"loading input {name!r}", error) from error
     context = Context(

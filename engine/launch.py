@@ -1,7 +1,8 @@
 """Launching: hand an attempt to the executor that fits it, and stop what was handed out.
 
-Executors are made when first needed and live as long as the run. A stage with a timeout runs in
-a process of its own whatever executor the user chose: nothing else can be stopped.
+Executors are made when first needed and live as long as the run. A stage with a timeout or a limit
+of memory runs in a process of its own whatever executor the user chose: nothing else can be
+stopped.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ class Launcher:
 
     def start(self, stage: Stage[..., object], request: Request) -> Future[Reply]:
         """Start one attempt at a stage."""
-        executor = self._executor("processes" if stage.timeout else self._name)
-        options = {"timeout": stage.timeout} if stage.timeout else {}
+        limits = {"timeout": stage.timeout, "memory": stage.resources.get("memory")}
+        options = {name: limit for name, limit in limits.items() if limit is not None}
+        executor = self._executor("processes" if options else self._name)
         return executor.submit(perform, request, **options)
 
     def _executor(self, name: str) -> Executor:

@@ -6,7 +6,6 @@ parts together and decides nothing itself.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine import machine
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
@@ -25,6 +25,7 @@ from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import GitState, Project, find_project
+from dagrun.engine.resources import check_resources, make_capacity
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
@@ -38,11 +39,13 @@ class RunSettings:
         jobs: stages at a time; None means the CPUs this process may use.
         executor: `inline`, `threads` or `processes`.
         keep_going: after a failure, finish what does not depend on it.
+        limits: how much of a resource there is, besides what the machine and the project say.
     """
 
     jobs: int | None = None
     executor: str = "threads"
     keep_going: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
@@ -128,7 +131,7 @@ class Workspace:
         prepared = self.prepare(selection)
         explainer = Explainer(self.store, self.runs)
         find, last = self.store.find, self.runs.last_entry
-        return prepared, make_plan(prepared, find, explainer.reason_for, last)
+        return prepared, make_plan(prepared, find, explainer.reason_for, last, self.store.load)
 
     def why(self, name: str, selection: Selection) -> Explanation:
         """Explain one stage (or the stage that makes the artifact of that name)."""
@@ -154,7 +157,7 @@ class Workspace:
         waiting = [
             before
             for before in prepared.graph.upstream(name)
-            if plan.decisions[before].action != "hit"
+            if plan.decisions[before].action in ("run", "unknown")
         ]
         seen[name] = Explanation(
             stage=name,
@@ -176,6 +179,9 @@ class Workspace:
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
         prepared = self.prepare(selection)
+        jobs = settings.jobs or machine.available().count
+        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
+        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
@@ -191,7 +197,7 @@ class Workspace:
                 self.store,
                 run_id=run_id,
                 overrides=selection.overrides,
-                jobs=settings.jobs or len(os.sched_getaffinity(0)),
+                capacity=capacity,
                 executor=settings.executor,
                 keep_going=settings.keep_going,
                 cancelled=cancelled,
