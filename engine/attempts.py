@@ -45,7 +45,7 @@ class Retries:
 
     def add(self, failed: Attempt) -> float:
         """Keep the attempt that follows a failed one; return the seconds it waits."""
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed.number - 1))
+        delay: float = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failed.number - 1))
         delay *= random.uniform(0.5, 1.0)
         again = replace(failed, number=failed.number + 1)
         heapq.heappush(self._heap, (time.monotonic() + delay, next(self._count), again))

@@ -30,7 +30,7 @@ from dagrun.engine.events import (
     StageRetried,
     StageStarted,
 )
-from dagrun.engine.execute import Reply, Request
+from dagrun.engine.execute import Reply
 from dagrun.engine.explain import Explainer
 from dagrun.engine.fanout import Fan
 from dagrun.engine.interrupts import Interrupts
@@ -60,12 +60,13 @@ class Dispatcher:
         cancelled: threading.Event,
         emit: Callable[[Event], None],
     ) -> None:
-        self._prepared, self._store, self._run_id = prepared, store, run_id
-        self._overrides, self._keep_going = overrides, keep_going
+        self._prepared, self._store, self._keep_going = prepared, store, keep_going
         self._cancelled, self._emit = cancelled, emit
         self._runs = Runs(store)
         self._explainer = Explainer(store, self._runs)
-        self._launcher = Launcher(executor, int(capacity["jobs"]))
+        self._launcher = Launcher(
+            prepared, run_id=run_id, overrides=overrides, executor=executor, capacity=capacity
+        )
         self.results: dict[str, StageResult] = {}
         self._outputs: dict[str, tuple[str, Output]] = {}
         self._refused: dict[str, str] = {}
@@ -208,28 +209,14 @@ class Dispatcher:
             self._start(attempt_now)
 
     def _start(self, attempt: Attempt) -> None:
-        name, decision = attempt.name, attempt.decision
+        name = attempt.name
         stage = self._prepared.recipes[name].stage
         if name not in self._started:
             self._started.add(name)
             last = self._runs.last_entry(name)
             self._emit(StageStarted(name=name, usual=last.seconds if last else None))
-        project = self._prepared.pipeline.project
-        request = Request(
-            run_id=self._run_id,
-            root=project.root,
-            pipeline=project.pipeline,
-            stage=name,
-            key=decision.key or "",
-            seed=self._prepared.seed,
-            inputs=dict(decision.inputs),
-            producers=self._producers(stage),
-            overrides=dict(self._overrides.get(name, {})),
-            force=name in self._prepared.forced or not stage.cache,
-            element=dict(attempt.element.params) if attempt.element else None,
-        )
         started = replace(attempt, started=time.perf_counter())
-        self._running[self._launcher.start(stage, request)] = started
+        self._running[self._launcher.start(attempt, self._producers(stage))] = started
 
     def _producers(self, stage: Stage[..., Any]) -> dict[str, tuple[str, str]]:
         return {item: (self._outputs[item][0], item) for item in stage.inputs}

@@ -15,7 +15,7 @@ from dataclasses import replace
 from dagrun.engine import outcomes
 from dagrun.engine.attempts import Attempt
 from dagrun.engine.elements import Element
-from dagrun.engine.events import StageResult
+from dagrun.engine.events import StageResult, StageStatus
 from dagrun.engine.keys import Recipe
 from dagrun.engine.lists import gather_outputs
 from dagrun.engine.store.entries import Entry
@@ -58,7 +58,8 @@ class Fan:
         """Return the stage's result without its outputs, once every element has one."""
         results = tuple(self._results[element.index] for element in self.elements)
         counts = Counter(result.status for result in results)
-        status = next((each for each in ("failed", "skipped", "ran") if counts[each]), "hit")
+        worst_first: tuple[StageStatus, ...] = ("failed", "skipped", "ran")
+        status: StageStatus = next((each for each in worst_first if counts[each]), "hit")
         whole = StageResult(
             name=self.whole.name,
             status=status,

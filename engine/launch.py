@@ -7,23 +7,50 @@ stopped.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future
+from typing import Any
 
+from dagrun.engine.attempts import Attempt
 from dagrun.engine.execute import Reply, Request, perform
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.executors.processes import ProcessExecutor
-from dagrun.engine.stage import Stage
+from dagrun.engine.prepare import Prepared
 
 
 class Launcher:
-    """The executors of one run."""
+    """The executors of one run of a prepared pipeline."""
 
-    def __init__(self, name: str, jobs: int) -> None:
-        self._name, self._jobs = name, jobs
+    def __init__(
+        self,
+        prepared: Prepared,
+        *,
+        run_id: str,
+        overrides: Mapping[str, Mapping[str, Any]],
+        executor: str,
+        capacity: Mapping[str, float],
+    ) -> None:
+        self._prepared, self._run_id, self._overrides = prepared, run_id, overrides
+        self._name, self._jobs = executor, int(capacity["jobs"])
         self._executors: dict[str, Executor] = {}
 
-    def start(self, stage: Stage[..., object], request: Request) -> Future[Reply]:
-        """Start one attempt at a stage."""
+    def start(self, attempt: Attempt, producers: Mapping[str, tuple[str, str]]) -> Future[Reply]:
+        """Start one attempt; `producers` are the key and output name behind each input."""
+        stage = self._prepared.recipes[attempt.name].stage
+        project = self._prepared.pipeline.project
+        request = Request(
+            run_id=self._run_id,
+            root=project.root,
+            pipeline=project.pipeline,
+            stage=stage.name,
+            key=attempt.decision.key or "",
+            seed=self._prepared.seed,
+            inputs=dict(attempt.decision.inputs),
+            producers=dict(producers),
+            overrides=dict(self._overrides.get(stage.name, {})),
+            force=stage.name in self._prepared.forced or not stage.cache,
+            element=dict(attempt.element.params) if attempt.element else None,
+        )
         limits = {"timeout": stage.timeout, "memory": stage.resources.get("memory")}
         options = {name: limit for name, limit in limits.items() if limit is not None}
         executor = self._executor("processes" if options else self._name)

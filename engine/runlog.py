@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,7 @@ class RunLog:
             "error": result.error,
             "trace": result.trace,
             "verdict": result.verdict,
+            **_element_lines(result),
         }
         self._append({name: value for name, value in line.items() if value is not None})
         if result.status == "failed":
@@ -107,6 +109,18 @@ class RunLog:
     ) -> None:
         with store_errors(self._path):
             self._file.close()
+
+
+def _element_lines(result: StageResult) -> dict[str, Any]:
+    """Return what is logged of elements: how many had which status, and those that did not hit."""
+    if result.elements is None:
+        return {}
+    fields = ("element", "label", "status", "key", "seconds", "error")
+    called = [each for each in result.elements if each.status != "hit"]
+    return {
+        "elements": dict(Counter(each.status for each in result.elements)),
+        "called": [{name: getattr(each, name) for name in fields} for each in called],
+    }
 
 
 class Runs:

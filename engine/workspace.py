@@ -65,6 +65,7 @@ class Explanation:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
         has_history: whether the stage has ever run here.
+        elements: of a mapped stage, how many elements would hit and how many run.
     """
 
     stage: str
@@ -74,6 +75,7 @@ class Explanation:
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
     has_history: bool = True
+    elements: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +169,7 @@ class Workspace:
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
             has_history=last is not None,
+            elements=planned.elements,
         )
         return seen[name]
 

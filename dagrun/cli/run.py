@@ -31,10 +31,11 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    limits: Mapping[str, float],
     as_json: bool,
 ) -> int:
     """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
-    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going)
+    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going, limits=limits)
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
