@@ -150,7 +150,7 @@ _STDLIB_FILES = (
 
 def unsteady_calls(trees: Iterable[ast.Module]) -> set[str]:
     """Return the names of unsteady functions that the modules may call when they are imported."""
-    definitions: dict[str, list[ast.AST]] = {}
+    definitions: dict[str, list[ast.stmt]] = {}
     called: set[str] = set()
     waiting: list[str] = []
 
@@ -161,8 +161,8 @@ def unsteady_calls(trees: Iterable[ast.Module]) -> set[str]:
                 waiting.append(name)
 
     for tree in trees:
-        for node in _definitions(tree):
-            definitions.setdefault(node.name, []).append(node)
+        for definition in _definitions(tree):
+            definitions.setdefault(definition.name, []).append(definition)
         note(_on_import(tree))
     while waiting:
         for node in definitions.get(waiting.pop(), ()):
@@ -185,7 +185,8 @@ def _on_import(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes that are evaluated when a module is imported."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         arguments = node.args
-        parts = [*node.decorator_list, *arguments.defaults, *filter(None, arguments.kw_defaults)]
+        parts: list[ast.AST] = [*node.decorator_list, *arguments.defaults]
+        parts += filter(None, arguments.kw_defaults)
         for decorator in node.decorator_list:
             yield ast.Call(func=decorator, args=[], keywords=[])
     elif isinstance(node, ast.If) and _asks_for_main(node.test):

@@ -6,6 +6,9 @@ plan is covered; whatever it cannot vouch for is in `doubts`, and then there is 
 stages that are never cached, sources other than `Files`, code whose reach is warned of, local
 packages, and what `doubts` finds in the loading of the pipeline.
 
+Not covered are the memory and other resources of the machine, which nothing asks for when nothing
+runs, and what loading reads from the store itself.
+
 Covered are the files that loading opened or imported, the folders in which modules and matches were
 looked for, `pyproject.toml`, the sources, dagrun itself, the metadata of distributions, and in the
 store its format, the entries and their blobs.
@@ -16,17 +19,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine import outcomes
 from dagrun.engine.distributions import canonical_name
 from dagrun.engine.doubts import Watch, unsteady_calls
-from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.events import Output, RunResult, StageResult
 from dagrun.engine.imports import LOADED, SEARCHED, is_installed
 from dagrun.engine.keys import Recipe
-from dagrun.engine.plan import Plan
+from dagrun.engine.plan import Decision, Plan
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.project import find_project
 from dagrun.engine.receipt import (
@@ -176,34 +180,50 @@ class Witness:
         """Return the evidence, and the results that the next run will have; None if in doubt."""
         if self.doubts or not self._seen:
             return None
-        entries, blobs, next_results = [], {}, []
+        entries: list[Json] = []
+        blobs: dict[str, int | None] = {}
+        again: list[StageResult] = []
         for result in results:
-            if (again := self._again(store, result)) is None:
+            if result.status == "pruned":
+                again.append(result)
+                continue
+            if (found := self._find(store, result)) is None:
                 self.doubts.append(f"the entry of {result.name} is not what it was")
                 return None
-            entry, saved = again
-            entries.append(entry)
+            entries.append(found[0])
+            again.append(found[1])
             for output in result.outputs.values():
                 if output.blob is not None:
                     blobs[output.blob] = output.size
                 blobs |= {each: blobs.get(each) for each in output.references}
-            next_results.append(_as_hit(result, saved))
         kept = {"folder": str(store.folder), "entries": entries, "blobs": blobs}
-        return {**self._seen, "store": kept}, next_results
+        return {**self._seen, "store": kept}, again
 
-    def _again(self, store: Store, result: StageResult) -> tuple[Json, float] | None:
-        """Return the stamp of a result's entry and the seconds its stage took; None if in doubt."""
-        path = str(store.entries.path(result.key or ""))
+    def _find(self, store: Store, result: StageResult) -> tuple[Json, StageResult] | None:
+        """Return the stamp of a result's entry, and the result when it hits; None if in doubt."""
+        if result.key is None:
+            return None
+        path = str(store.entries.path(result.key))
         now, found = time.time_ns(), stamp(path)
-        if found is None or result.key is None:
+        if found is None:
             return None
         if result.status == "hit" and rested(found, self._began):
-            return [result.key, found, True, ""], result.saved
+            hit = replace(result, reason="", cutoff=False)
+            return [result.key, found, True, ""], hit
         entry = store.entries.read(result.key)
-        if entry is None or dict(entry.outputs) != dict(result.outputs) or stamp(path) != found:
+        if entry is None or _told(entry.outputs) != _told(result.outputs) or stamp(path) != found:
             return None
+        decision = Decision(action="hit", key=result.key, entry=entry)
+        hit = replace(outcomes.hit(result.name, decision), verdict=result.verdict)
         at_rest = rested(found, now, STORE_RESTING_NS)
-        return [result.key, found, at_rest, "" if at_rest else content(path)], entry.seconds
+        return [result.key, found, at_rest, "" if at_rest else content(path)], hit
+
+
+def _told(outputs: Mapping[str, Output]) -> Json:
+    return {
+        name: [output.logical, output.blob, output.size, *output.references]
+        for name, output in outputs.items()
+    }
 
 
 def planned(plan: Plan) -> list[StageResult] | None:
@@ -219,7 +239,7 @@ def planned(plan: Plan) -> list[StageResult] | None:
 
 def finished(result: RunResult) -> list[StageResult] | None:
     """Return the stages of a run that left nothing to do; None for other runs."""
-    left = any(stage.status not in ("hit", "ran") for stage in result.stages)
+    left = any(stage.status not in ("hit", "ran", "pruned") for stage in result.stages)
     refused = any(stage.verdict and not stage.verdict["passed"] for stage in result.stages)
     return None if left or refused or result.status != "done" else list(result.stages)
 
@@ -261,19 +281,6 @@ def _records(recipes: Iterable[Recipe]) -> Iterator[str]:
                 stem = item.removesuffix(".dist-info")
                 if stem != item and canonical_name(stem.partition("-")[0]) in reached:
                     yield f"{folder}{os.sep}{item}{os.sep}RECORD"
-
-
-def _as_hit(result: StageResult, saved: float) -> StageResult:
-    return replace(
-        result,
-        status="hit",
-        seconds=0.0,
-        saved=saved,
-        reason="",
-        cutoff=False,
-        same=False,
-        attempts=0,
-    )
 
 
 def leave(store: Store, words: Sequence[str], evidence: Json, answer: Json) -> None:

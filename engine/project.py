@@ -8,21 +8,26 @@ working directory.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.amounts import SettingInvalid, read_amounts
 from dagrun.engine.errors import DefinitionError, listing
 
 DEFAULT_PIPELINE = "pipeline.py"
+KNOWN_SETTINGS = {"limits", "pipeline"}
+"""What `[tool.dagrun]` in pyproject.toml may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Where a pipeline lives. Both paths are absolute."""
+    """Where a pipeline lives; both paths are absolute. `limits` are those its settings declare."""
 
     root: Path
     pipeline: Path
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 class PipelineMissing(DefinitionError):
@@ -53,7 +58,16 @@ def find_project(pipeline: str | Path | None, folder: Path) -> Project:
     path = path.resolve()
     if not path.is_file():
         raise PipelineMissing(path)
-    return Project(root=find_root(path.parent), pipeline=path)
+    root = find_root(path.parent)
+    return Project(root=root, pipeline=path, limits=_read_limits(root))
+
+
+def _read_limits(root: Path) -> dict[str, float]:
+    try:
+        return read_amounts(_read_settings(root).get("limits", {}))
+    except SettingInvalid as error:
+        where = root / "pyproject.toml"
+        raise DefinitionError(f"[tool.dagrun] limits in {where}: {error}") from None
 
 
 def find_root(folder: Path) -> Path:
@@ -73,7 +87,9 @@ def _read_settings(root: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{path} is not valid TOML: {error}") from error
-    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - {"pipeline"})):
+    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - KNOWN_SETTINGS)):
         found = listing(unknown) if isinstance(settings, dict) else "something else"
-        raise DefinitionError(f"[tool.dagrun] in {path} knows only 'pipeline'; found {found}")
+        raise DefinitionError(
+            f"[tool.dagrun] in {path} knows only {listing(sorted(KNOWN_SETTINGS))}; found {found}"
+        )
     return settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,7 @@ def stage_form(result: StageResult) -> dict[str, Any]:
         "error": result.error,
         "trace": result.trace,
         "verdict": result.verdict,
+        **_element_lines(result),
     }
     return {name: value for name, value in line.items() if value is not None}
 
@@ -104,6 +106,18 @@ class RunLog:
     ) -> None:
         with store_errors(self._path):
             self._file.close()
+
+
+def _element_lines(result: StageResult) -> dict[str, Any]:
+    """Return what is logged of elements: how many had which status, and those that did not hit."""
+    if result.elements is None:
+        return {}
+    fields = ("element", "label", "status", "key", "seconds", "error")
+    called = [each for each in result.elements if each.status != "hit"]
+    return {
+        "elements": dict(Counter(each.status for each in result.elements)),
+        "called": [{name: getattr(each, name) for name in fields} for each in called],
+    }
 
 
 class Runs:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import carry_out
-from dagrun.cli.options import json_option, pipeline_option, selection
+from dagrun.cli.options import json_option, pipeline_option, read_limits, selection
 
 
 def _words() -> tuple[str, ...]:
@@ -38,6 +38,14 @@ def init(**options: Any) -> int:
     help="inline, threads or processes.",
 )
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N",
+    callback=read_limits,
+    help="How much of a resource there is: memory=8GB, gpu=1.",
+)
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""

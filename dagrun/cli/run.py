@@ -33,6 +33,7 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    limits: Mapping[str, float],
     as_json: bool,
     words: Sequence[str],
 ) -> int:
@@ -40,7 +41,7 @@ def run(
 
     `words` are the command line, under which a receipt is left.
     """
-    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going)
+    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going, limits=limits)
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):

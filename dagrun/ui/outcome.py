@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dagrun.engine.errors import listing
 from dagrun.engine.events import Output, RunResult, StageResult
 from dagrun.ui.closing import closing
 from dagrun.ui.columns import indented
-from dagrun.ui.quantities import about, counted, seconds, short_run, size
+from dagrun.ui.quantities import about, counted, elements, seconds, short_run, size
 from dagrun.ui.terminal import paint
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def _reason(result: StageResult) -> str:
         reason = f"{result.reason} (the data came out equal)"
     else:
         reason = result.reason
+    if result.elements is not None:
+        counts = Counter[str](element.status for element in result.elements)
+        told = elements({status: counts[status] for status in ROLES})
+        reason = f"{told}; {reason}" if reason else told
     if result.attempts > 1:
         reason += f" (attempt {result.attempts})"
     line = " ".join(reason.split())
@@ -72,10 +77,12 @@ def failure(result: StageResult, inputs: Mapping[str, Output], again: str, run_i
     """
     at_fault = result.trace if result.trace and '  File "' in result.trace else result.error
     tried = f" after {counted(result.attempts, 'attempt')}" if result.attempts > 1 else ""
+    bad = [each.label for each in result.elements or () if each.status == "failed"]
+    at = f" for {len(bad)} of {counted(len(result.elements or ()), 'element')}: {listing(bad, 5)}"
     given = [f"{name} ({_size(output)})" for name, output in inputs.items()]
     lines = [
         indented((at_fault or "no message").rstrip()),
-        f"{paint('failed:', 'bad')} stage {result.name!r}{tried}",
+        f"{paint('failed:', 'bad')} stage {result.name!r}{tried}{at if bad else ''}",
         f"inputs: {', '.join(given) or 'none'}",
         f"again:  {again}",
         f"log:    dagrun show {short_run(run_id)}",

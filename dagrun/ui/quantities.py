@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
 
 def seconds(value: float) -> str:
@@ -42,6 +43,15 @@ def size(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return `1 row`, `336,776 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def elements(counts: Mapping[str, int]) -> str:
+    """Return `12 elements: 11 hit, 1 ran`; just the number when they are all of one kind."""
+    kinds = {kind: count for kind, count in counts.items() if count}
+    total = counted(sum(kinds.values()), "element")
+    if len(kinds) < 2:
+        return total
+    return f"{total}: {', '.join(f'{count:,} {kind}' for kind, count in kinds.items())}"
 
 
 def ago(moment: str, now: dt.datetime | None = None) -> str:

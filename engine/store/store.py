@@ -20,6 +20,7 @@ from dagrun.engine.codec import DOCUMENT_CODEC, codec_name, find_codec
 from dagrun.engine.documents import document_digest, from_form, to_form
 from dagrun.engine.errors import DamagedBlob, UnknownVersion
 from dagrun.engine.events import Output
+from dagrun.engine.lists import gather, is_list
 from dagrun.engine.store.blobs import Blobs
 from dagrun.engine.store.durable import remove_abandoned, store_errors, write_whole
 from dagrun.engine.store.entries import Entries, Entry
@@ -115,6 +116,8 @@ class Store:
 
         Raises `DamagedBlob`, after making the entries that name the blob misses.
         """
+        if is_list(output):
+            return gather(output, wanted, self.load)
         if output.blob is None:
             return from_form(output.inline, wanted)
         try:
