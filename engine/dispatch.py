@@ -122,7 +122,7 @@ class Dispatcher:
                 continue
             recipe = self._prepared.recipes[name]
             inputs = {item: self._outputs[item][1] for item in recipe.stage.inputs}
-            decision = decide(recipe, inputs, self._store.find, name in self._prepared.forced)
+            decision = decide(recipe, inputs, self._store.use, name in self._prepared.forced)
             if decision.entry:
                 self._finish(self._hit(name, decision))
                 continue

@@ -16,6 +16,21 @@ from pathlib import Path
 from dagrun.engine.store.durable import store_errors
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds the lock behind a file in the folder of locks."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextlib.contextmanager
 def held(folder: Path, name: str) -> Iterator[None]:
     """Hold the lock `name` for a block, waiting for it. No file is left behind."""
