@@ -14,36 +14,20 @@ _BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Size(click.ParamType):  # type: ignore[type-arg] - generic only for the type checker
-    """Bytes, in decimal units: `800MB`, `1.5GB`."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number of bytes. Raises `click.BadParameter`."""
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", str(value).upper())
-        if not found:
-            self.fail(f"{value!r} is not a size such as 800MB, 1.5GB or 2TB", param, ctx)
-        return int(float(found[1]) * _BYTES[found[2]])
+def _read_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", value.upper())
+    if not found:
+        raise click.BadParameter(f"{value!r} is not a size such as 800MB, 1.5GB or 2TB")
+    return int(float(found[1]) * _BYTES[found[2]])
 
 
-class Duration(click.ParamType):
-    """Seconds, with a unit: `90s`, `30m`, `12h`, `7d`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number of seconds. Raises `click.BadParameter`."""
-        if isinstance(value, int | float):
-            return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", str(value))
-        if not found:
-            self.fail(f"{value!r} is not a duration such as 90s, 30m, 12h or 7d", param, ctx)
-        return float(found[1]) * _SECONDS[found[2]]
+def _read_duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", value)
+    if not found:
+        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 30m, 12h or 7d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 @click.command(epilog="Example: dagrun fsck --repair")
@@ -74,7 +58,7 @@ def fsck(**options: Any) -> int:
 )
 @click.option(
     "--grace",
-    type=Duration(),
+    callback=_read_duration,
     default="1d",
     show_default=True,
     metavar="DURATION",
@@ -82,7 +66,7 @@ def fsck(**options: Any) -> int:
 )
 @click.option(
     "--budget",
-    type=Size(),
+    callback=_read_size,
     metavar="SIZE",
     help="Of the rest, remove only until the store fits: 800MB, 20GB.",
 )

@@ -9,6 +9,7 @@ recomputed. The limit: bytes that rot on disk are noticed when they are loaded, 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -111,8 +112,9 @@ class Store:
             form = to_form(value)
             data = to_bytes(form)
             if len(data) <= INLINE_LIMIT:
-                logical = document_digest(form)
-                return Output(codec=name, inline=form, logical=logical, size=len(data))
+                # Read back, so that the run that made it sees the order of keys that all others see.
+                inline, logical = json.loads(data), document_digest(form)
+                return Output(codec=name, inline=inline, logical=logical, size=len(data))
         path = self.blobs.new_file()
         try:
             with store_errors(path):
