@@ -17,7 +17,7 @@ from dagrun.engine.events import Event, RunResult
 from dagrun.engine.findings import Finding
 from dagrun.engine.runlog import domain
 from dagrun.engine.store.durable import remove, store_errors, write_whole
-from dagrun.engine.store.locks import is_held
+from dagrun.engine.store.locks import is_held, remove_abandoned
 from dagrun.engine.store.refs import parse_ref
 from dagrun.engine.store.sealed import unseal
 from dagrun.engine.store.store import RUN_LOCK, Store
@@ -80,8 +80,7 @@ def _remove(_store: Store, _finding: Finding, path: Path) -> None:
 
 
 def _remove_lock(_store: Store, _finding: Finding, path: Path) -> None:
-    if not is_held(path):
-        path.unlink(missing_ok=True)
+    remove_abandoned(path.parent)
 
 
 def _remove_entry(store: Store, finding: Finding, path: Path) -> None:

@@ -112,10 +112,11 @@ def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: b
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files and scratch folders whose process on this host is gone."""
+    """Remove what processes of this host that are gone have left, where that is possible."""
     for path in folder.iterdir():
         if is_abandoned(path):
-            remove(path)
+            with contextlib.suppress(OSError):
+                remove(path)
 
 
 def remove(path: Path) -> None:

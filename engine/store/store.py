@@ -20,6 +20,7 @@ from dagrun.engine.codec import DOCUMENT_CODEC, codec_name, find_codec
 from dagrun.engine.documents import document_digest, from_form, to_form
 from dagrun.engine.errors import DamagedBlob, StoreError, UnknownVersion
 from dagrun.engine.events import Output
+from dagrun.engine.store import locks
 from dagrun.engine.store.blobs import Blobs
 from dagrun.engine.store.durable import fsync_folder, remove_abandoned, store_errors, write_whole
 from dagrun.engine.store.entries import Entries, Entry
@@ -75,6 +76,7 @@ class Store:
             except FileNotFoundError:
                 store.make()
             remove_abandoned(store.temporary)
+            locks.remove_abandoned(store.locks)
         return store
 
     def make(self) -> None:
@@ -112,7 +114,7 @@ class Store:
             form = to_form(value)
             data = to_bytes(form)
             if len(data) <= INLINE_LIMIT:
-                # Read back, so that the run that made it sees the order of keys that all others see.
+                # Read back: the run that makes it sees its members in the order all others do.
                 inline, logical = json.loads(data), document_digest(form)
                 return Output(codec=name, inline=inline, logical=logical, size=len(data))
         path = self.blobs.new_file()
