@@ -123,7 +123,7 @@ class Dispatcher:
             recipe = self._prepared.recipes[name]
             inputs = {item: self._outputs[item][1] for item in recipe.stage.inputs}
             forced = name in self._prepared.forced
-            decision = decide(recipe, inputs, self._store.find, forced)
+            decision = decide(recipe, inputs, self._store.use, forced)
             if decision.entry:
                 self._finish(outcomes.hit(name, decision, self._ran_above(name)))
                 continue
@@ -144,7 +144,7 @@ class Dispatcher:
             return
         fan = self._fans[whole.name] = Fan(whole, elements)
         for element in elements:
-            decision = decide_element(recipe, element, inputs, self._store.find, forced)
+            decision = decide_element(recipe, element, inputs, self._store.use, forced)
             if decision.entry:
                 fan.settle(element, decision.key, outcomes.hit(whole.name, decision))
             elif fan.claim(element, decision.key or ""):

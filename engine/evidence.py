@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dagrun.engine import outcomes
+from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.distributions import canonical_name
 from dagrun.engine.doubts import Watch, unsteady_calls
 from dagrun.engine.events import Output, RunResult, StageResult
@@ -44,6 +45,7 @@ from dagrun.engine.receipt import (
 from dagrun.engine.sources import Files, Source
 from dagrun.engine.stamps import content, listing, rested, stamp
 from dagrun.engine.store.durable import store_errors, write_whole
+from dagrun.engine.store.entries import parse_entry
 from dagrun.engine.store.store import Store
 
 Json = Any
@@ -207,16 +209,15 @@ class Witness:
         now, found = time.time_ns(), stamp(path)
         if found is None:
             return None
-        if result.status == "hit" and rested(found, self._began):
-            hit = replace(result, reason="", cutoff=False)
-            return [result.key, found, True, ""], hit
-        entry = store.entries.read(result.key)
-        if entry is None or _told(entry.outputs) != _told(result.outputs) or stamp(path) != found:
+        data = Path(path).read_bytes()
+        entry = parse_entry(data, result.key)
+        if entry is None or _told(entry.outputs) != _told(result.outputs):
             return None
-        decision = Decision(action="hit", key=result.key, entry=entry)
-        hit = replace(outcomes.hit(result.name, decision), verdict=result.verdict)
+        hit = outcomes.hit(result.name, Decision(action="hit", key=result.key, entry=entry))
         at_rest = rested(found, now, STORE_RESTING_NS)
-        return [result.key, found, at_rest, "" if at_rest else content(path)], hit
+        return [result.key, found, at_rest, digest_bytes(data)], replace(
+            hit, verdict=result.verdict
+        )
 
 
 def _told(outputs: Mapping[str, Output]) -> Json:

@@ -23,6 +23,7 @@ from dagrun.engine.context import Context, entered
 from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
+from dagrun.engine.heal import make_again
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
@@ -99,7 +100,7 @@ def perform(request: Request) -> Reply:
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
         with handle.store.lock(request.key):
-            if not request.force and (entry := handle.store.find(request.key)):
+            if not request.force and (entry := handle.store.use(request.key)):
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
             entry = _compute(request, recipe, handle)
             handle.computed(request.key)
@@ -179,14 +180,15 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
     stage = recipe.stage
     arguments: dict[str, Any] = {}
     for name in stage.inputs:
-        output = request.inputs[name]
+        output, wanted = request.inputs[name], without_none(stage.annotations.get(name))
         if output.logical == NOTHING.logical and admits_none(stage, name):
             arguments[name] = None
             continue
         try:
-            arguments[name] = handle.store.load(output, without_none(stage.annotations.get(name)))
+            arguments[name] = handle.store.load(output, wanted)
         except DamagedBlob as error:
-            raise StageFailed(stage.name, f"loading input {name!r}", error) from error
+            healed = make_again(request, name, handle.store, error, perform)
+            arguments[name] = handle.store.load(healed, wanted)
     context = Context(
         stage=stage.name,
         key=request.key,

@@ -11,3 +11,8 @@ def new_run_id() -> str:
     seconds, rest = divmod(time.time_ns(), 1_000_000_000)
     at = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
     return f"{at}-{rest // 1000:06d}-{os.urandom(2).hex()}"
+
+
+def domain(run_id: str) -> str:
+    """Return the domain under which the lines of a run's log are sealed."""
+    return f"run/{run_id}"

@@ -1,13 +1,13 @@
 """The run log: one append-only file per run, written while the run goes.
 
-Guarantee: every line that is read back is whole; a torn tail (a killed run) is dropped and the
-run shows as `interrupted`. Logs are history, not truth: results live in entries.
+Guarantee: every line that is read back is what was written; a damaged one and a torn tail (a
+killed run) are left out, and without its end a run shows as `interrupted`. Logs are history, not
+truth: results live in entries.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.runids import domain
 from dagrun.engine.store.durable import store_errors
 from dagrun.engine.store.entries import Entry
+from dagrun.engine.store.sealed import seal, unseal
 from dagrun.engine.store.store import Store
 
-RUNLOG_VERSION = 1
+RUNLOG_VERSION = 2
 HISTORY_DEPTH = 200
 """How many runs are searched for a stage's last entry."""
 
@@ -69,17 +70,21 @@ def stage_form(result: StageResult) -> dict[str, Any]:
 
 
 class RunLog:
-    """The log of a run in progress; a context manager."""
+    """The log of a run in progress; a context manager.
+
+    While it is entered, nothing that the run uses is collected.
+    """
 
     def __init__(self, store: Store, run_id: str, header: Mapping[str, Any]) -> None:
-        self._path = store.runs / f"{run_id}.jsonl"
+        self._path, self._domain = store.runs / f"{run_id}.jsonl", domain(run_id)
+        self._running = store.running(run_id)
         with store_errors(self._path):
             self._file = self._path.open("ab")
         self._append({"version": RUNLOG_VERSION, "run_id": run_id, **header})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with store_errors(self._path):
-            self._file.write(to_bytes(line) + b"\n")
+            self._file.write(seal(self._domain, line))
 
     def stage(self, result: StageResult) -> None:
         """Log a stage's result. Outputs are left to the entry, which the key leads to."""
@@ -96,6 +101,7 @@ class RunLog:
             os.fsync(self._file.fileno())
 
     def __enter__(self) -> RunLog:
+        self._running.__enter__()
         return self
 
     def __exit__(
@@ -104,6 +110,7 @@ class RunLog:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._running.__exit__(kind, error, tb)
         with store_errors(self._path):
             self._file.close()
 
@@ -164,18 +171,17 @@ class Runs:
 
 
 def _parse(run_id: str, path: Path) -> Run:
-    lines = []
-    for text in path.read_bytes().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    header = lines[0] if lines else {}
-    end: Mapping[str, Any] = next((line for line in lines[1:] if "stage" not in line), {})
+    texts = path.read_bytes().splitlines(keepends=True)
+    sealed = (unseal(domain(run_id), text) for text in texts)
+    lines = [line for line in sealed if line is not None]
+    header = next((line for line in lines if "run_id" in line), {})
+    end: Mapping[str, Any] = next(
+        (line for line in lines if "stage" not in line and "run_id" not in line), {}
+    )
     return Run(
         run_id=run_id,
         header={**header, **end},
-        stages={line["stage"]: line for line in lines[1:] if "stage" in line},
+        stages={line["stage"]: line for line in lines if "stage" in line},
         status=end.get("status", "interrupted"),
         seconds=end.get("seconds"),
     )

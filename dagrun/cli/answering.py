@@ -15,7 +15,8 @@ import time
 
 from dagrun.engine import receipt
 from dagrun.engine.gitstate import GitState
-from dagrun.engine.runids import new_run_id
+from dagrun.engine.runids import domain, new_run_id
+from dagrun.engine.store.sealing import closed
 from dagrun.ui.closing import closing
 from dagrun.ui.terminal import show, tell
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 STARTED = time.perf_counter()
 COMMANDS = ("run", "plan")
+_ENCODING = ("utf-8", "surrogatepass")
 SWITCH = "DAGRUN_RECEIPT"
 """Set to `0`, this variable makes every command plan in full."""
 
@@ -64,7 +66,9 @@ def _answer_run(found: Mapping[str, Any]) -> int | None:
     end = {"status": "done", "seconds": round(seconds, 6), "commit": commit, "dirty": dirty}
     path = f"{found['runs']}/{run_id}.jsonl"
     try:
-        _write_log(path, f"{_line(head)}\n{found['log']}{_line(end)}\n")
+        bodies = [_body(head), *found["log"], _body(end)]
+        seal = domain(run_id)
+        _write_log(path, b"".join(closed(seal, body.encode(*_ENCODING)) for body in bodies))
     except OSError:
         return None
     tell(found["lines"] + closing("done", seconds, found["tally"], run_id))
@@ -77,14 +81,16 @@ def _answer_run(found: Mapping[str, Any]) -> int | None:
     return 0
 
 
-def _line(form: Mapping[str, Any]) -> str:
-    return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _body(form: Mapping[str, Any]) -> str:
+    """Return a canonical JSON object without its last brace, to be sealed."""
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.removesuffix("}")
 
 
-def _write_log(path: str, text: str) -> None:
+def _write_log(path: str, data: bytes) -> None:
     try:
         with open(path, "xb", buffering=0) as file:  # noqa: PTH123 (no pathlib here)
-            file.write(text.encode("utf-8", "surrogatepass"))
+            file.write(data)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(path)  # noqa: PTH108

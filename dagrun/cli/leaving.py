@@ -40,16 +40,16 @@ def leave_run(
         evidence, hits = found
         again = replace(result, stages=tuple(hits))
         width = max(len(stage.name) for stage in hits)
-        document = json.dumps(run_document(again), indent=2, ensure_ascii=False)
-        tail = document[document.index(f",\n  {_STAGES}") :]
+        document = json.dumps(run_document(again), indent=2, ensure_ascii=False) if as_json else ""
+        tail = document[document.index(f",\n  {_STAGES}") :] if as_json else None
         answer = {
             "root": str(workspace.project.root),
             "runs": str(workspace.store.runs),
             "header": {"version": RUNLOG_VERSION, **workspace.header(selection)},
-            "log": "".join(to_bytes(stage_form(stage)).decode() + "\n" for stage in hits),
+            "log": [to_bytes(stage_form(stage)).decode()[:-1] for stage in hits],
             "lines": "".join(stage_line(stage, width) + "\n" for stage in hits),
             "tally": tally(again),
-            "document": tail if as_json else None,
+            "document": tail,
         }
         leave(workspace.store, words, evidence, answer)
 

@@ -20,8 +20,8 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _MODEL = (
-    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "model")
+_PIPELINE, _HISTORY, _STORE, _MODEL = (
+    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "store", "model")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -31,6 +31,11 @@ COMMANDS = {
     "graph": f"{_PIPELINE}:graph",
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
+    "fsck": f"{_STORE}:fsck",
+    "gc": f"{_STORE}:gc",
+    "du": f"{_STORE}:du",
+    "pin": f"{_STORE}:pin",
+    "unpin": f"{_STORE}:unpin",
     "registry": f"{_MODEL}:registry",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",

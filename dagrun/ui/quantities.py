@@ -66,6 +66,11 @@ def ago(moment: str, now: dt.datetime | None = None) -> str:
     return "just now"
 
 
+def ago_seconds(moment: float) -> str:
+    """Return how long ago a moment in seconds since the epoch was."""
+    return ago(dt.datetime.fromtimestamp(moment, dt.UTC).isoformat())
+
+
 def short(digest: str | None) -> str:
     """Return the first digits of a key or digest, enough for a person to compare."""
     return (digest or "")[:12]
