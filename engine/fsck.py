@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dagrun.engine import receipt
 from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.findings import Checked, Finding, Kind
@@ -36,8 +37,8 @@ from dagrun.engine.store.survey import (
     survey,
 )
 
-SHORTCUTS = {"stats.json": "stats"}
-"""Sealed files at the top that only save time, and the domains of their seals."""
+SHORTCUTS = {"stats.json": "stats", receipt.FOLDER: receipt.DOMAIN}
+"""Sealed files that only save time, or folders of such, and the domains of their seals."""
 FOREIGN_AGE = 86400.0
 """Seconds after which a temporary file of another host counts as left behind."""
 

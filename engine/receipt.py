@@ -19,6 +19,7 @@ import sys
 from blake3 import blake3
 
 from dagrun.engine.stamps import content, listing, stamp
+from dagrun.engine.store.sealing import closed, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
-FOLDER = "receipts"
+FOLDER, DOMAIN = "receipts", "receipt"
 MOST = 16
 """Receipts kept in a store, one for each command line and working directory; the newest stay."""
 MOST_BYTES = 4 << 20
@@ -80,20 +81,18 @@ def _upward(folder: str) -> Iterator[str]:
 
 
 def to_bytes(evidence: Mapping[str, Any], answer: Mapping[str, Any]) -> bytes:
-    """Write a receipt: a line with the digest that guards it, then one JSON document."""
+    """Write a receipt: one JSON document, sealed."""
     document = {"version": VERSION, "evidence": evidence, "answer": answer}
-    text = json.dumps(document, separators=(",", ":")).encode()
-    return blake3(text).hexdigest().encode() + b"\n" + text
+    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+    return closed(DOMAIN, text[:-1].encode())
 
 
 def read(path: str) -> dict[str, Any] | None:
     """Return an intact receipt of this version, else None."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        check, _, text = file.read().partition(b"\n")
-    if blake3(text).hexdigest().encode() != check:
-        return None
-    document: dict[str, Any] = json.loads(text)
-    return document if document["version"] == VERSION else None
+        body = opened(DOMAIN, file.read())
+    document: dict[str, Any] = json.loads(body + b"}") if body else {}
+    return document if document.get("version") == VERSION else None
 
 
 def holds(evidence: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -11,11 +11,11 @@ import errno
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.canonical import digest, to_bytes
+from dagrun.engine.canonical import digest, digest_written, to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.events import Output
 from dagrun.engine.store.durable import store_errors, touch, write_whole
@@ -51,9 +51,16 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The entry's file content: a JSON document and the digest that guards it."""
-        body = asdict(self)
-        document = {"version": ENTRY_VERSION, "entry": body, "check": digest("entry", body)}
-        return to_bytes(document) + b"\n"
+        form = _form(self)
+        form["outputs"] = {name: _form(output) for name, output in self.outputs.items()}
+        body = to_bytes(form)
+        check = digest_written("entry", body).encode()
+        # Canonical as it stands: written once, since there are as many entries as stages.
+        return b'{"check":"%b","entry":%b,"version":%d}\n' % (check, body, ENTRY_VERSION)
+
+
+def _form(value: Entry | Output) -> dict[str, Any]:
+    return {item.name: getattr(value, item.name) for item in fields(value)}
 
 
 def output_from_form(form: Mapping[str, Any]) -> Output:

@@ -15,3 +15,9 @@ def check(domain: str, body: bytes) -> bytes:
 def closed(domain: str, body: bytes) -> bytes:
     """Return the whole line."""
     return body + b',"check":"%b"}\n' % check(domain, body)
+
+
+def opened(domain: str, data: bytes) -> bytes | None:
+    """Return what `closed` was given, None if the bytes are not what it made."""
+    body = data[: -len(closed(domain, b""))]
+    return body if closed(domain, body) == data else None
