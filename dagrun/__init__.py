@@ -5,9 +5,9 @@ Names are imported when they are first used, so that `import dagrun` stays light
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
+TYPE_CHECKING = False  # typing would cost as much as all that the quickest answers need
 if TYPE_CHECKING:
     from dagrun.artifacts import load
     from dagrun.engine.context import Context
@@ -30,10 +30,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'dagrun' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -41,7 +41,8 @@ class StageResult:
     """The fate of one stage in a run.
 
     Attributes:
-        element: index of a fan-out's element; None for a plain stage.
+        element: index of an element of a mapped stage, else None; `label` says which it is.
+        elements: results of a mapped stage's elements in order; None for a plain stage.
         seconds: time spent in this run (0.0 for a hit).
         saved: for a hit, seconds the stage took when it ran, else 0.0.
         rows: total rows of its table outputs, None without tables.
@@ -66,6 +67,8 @@ class StageResult:
     error: str | None = None
     trace: str | None = None
     verdict: Mapping[str, Any] | None = None
+    label: str = ""
+    elements: tuple[StageResult, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

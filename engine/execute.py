@@ -14,14 +14,17 @@ import platform
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.branches import NOTHING, admits_none, without_none
 from dagrun.engine.context import Context, entered
+from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
+from dagrun.engine.heal import make_again
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
@@ -43,6 +46,7 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
+        element: for an element of a mapped stage, the params swept, as its own; else None.
     """
 
     run_id: str
@@ -55,6 +59,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
+    element: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +79,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """A run that is going on in this process; registered while it does."""
+    """A run that is going on in this process; registered while it does.
+
+    `computed` is told each key whose outputs are made and whose entry is about to be published.
+    """
 
     store: Store
     recipes: Mapping[str, Recipe]
     cancelled: threading.Event
+    computed: Callable[[str], None] = lambda _key: None
 
 
 HANDLES: dict[str, Handle] = {}
@@ -88,15 +97,24 @@ def perform(request: Request) -> Reply:
     """Make one attempt. Never raises for what the stage or the store does wrong."""
     try:
         handle = HANDLES.get(request.run_id) or _load_handle(request)
-        recipe = handle.recipes[request.stage]
+        recipe = _recipe(request, handle.recipes)
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
         with handle.store.lock(request.key):
-            if not request.force and (entry := handle.store.find(request.key)):
+            if not request.force and (entry := handle.store.use(request.key)):
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
-            return _compute(request, recipe, handle)
+            entry = _compute(request, recipe, handle)
+            handle.computed(request.key)
+            force = request.force or not recipe.stage.cache
+            stands = handle.store.commit(entry, recipe.code.texts, force=force)
+            return Reply(outputs=dict(stands.outputs), seconds=entry.seconds)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
         return Reply(error=_describe(request.stage, error), trace=user_trace(error))
+
+
+def _recipe(request: Request, recipes: Mapping[str, Recipe]) -> Recipe:
+    recipe = recipes[request.stage]
+    return recipe if request.element is None else element_recipe(recipe, request.element)
 
 
 def _load_handle(request: Request) -> Handle:
@@ -105,11 +123,12 @@ def _load_handle(request: Request) -> Handle:
     stats = StatCache(store.folder / "stats.json")
     pipeline = load_pipeline(Project(root=request.root, pipeline=request.pipeline))
     selection = Selection(overrides={request.stage: request.overrides}, seed=request.seed)
-    recipe = make_recipes(pipeline, [request.stage], selection, stats)[request.stage]
+    recipes = make_recipes(pipeline, [request.stage], selection, stats)
+    recipe = _recipe(request, recipes)
     logical = {name: output.logical for name, output in request.inputs.items()}
     if request.key and make_key(make_preimage(recipe, logical)) != request.key:
         raise ProjectChanged(request.stage)
-    return Handle(store=store, recipes={request.stage: recipe}, cancelled=threading.Event())
+    return Handle(store=store, recipes=recipes, cancelled=threading.Event())
 
 
 class ProjectChanged(DagrunError):
@@ -136,7 +155,8 @@ def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
     return Reply(seconds=seconds)
 
 
-def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
+def _compute(request: Request, recipe: Recipe, handle: Handle) -> Entry:
+    """Call the stage, store its outputs, and return the entry that is to be published."""
     value, seconds = _call(request, recipe, handle)
     outputs = {
         name: _dump(recipe, name, item, handle.store)
@@ -144,7 +164,7 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
     }
     _check_sources(recipe)
     logical = {name: output.logical for name, output in request.inputs.items()}
-    entry = Entry(
+    return Entry(
         key=request.key,
         stage=request.stage,
         preimage=make_preimage(recipe, logical),
@@ -154,9 +174,6 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},
     )
-    force = request.force or not recipe.stage.cache
-    stands = handle.store.commit(entry, recipe.code.texts, force=force)
-    return Reply(outputs=dict(stands.outputs), seconds=seconds)
 
 
 def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]:
@@ -164,11 +181,15 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
     stage = recipe.stage
     arguments: dict[str, Any] = {}
     for name in stage.inputs:
+        output, wanted = request.inputs[name], without_none(stage.annotations.get(name))
+        if output.logical == NOTHING.logical and admits_none(stage, name):
+            arguments[name] = None
+            continue
         try:
-            wanted = stage.annotations.get(name)
-            arguments[name] = handle.store.load(request.inputs[name], wanted)
+            arguments[name] = handle.store.load(output, wanted)
         except DamagedBlob as error:
-            raise StageFailed(stage.name, f"loading input {name!r}", error) from error
+            healed = make_again(request, name, handle.store, error, perform)
+            arguments[name] = handle.store.load(healed, wanted)
     context = Context(
         stage=stage.name,
         key=request.key,

@@ -6,7 +6,6 @@ parts together and decides nothing itself.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,17 +14,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine import machine
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
+from dagrun.engine.evidence import Witness
 from dagrun.engine.execute import HANDLES, Handle
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
+from dagrun.engine.gitstate import GitState
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
-from dagrun.engine.project import GitState, Project, find_project
-from dagrun.engine.runlog import RunLog, Runs, new_run_id
+from dagrun.engine.project import Project, find_project
+from dagrun.engine.resources import check_resources, make_capacity
+from dagrun.engine.runids import new_run_id
+from dagrun.engine.runlog import RunLog, Runs
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
 
@@ -38,11 +42,13 @@ class RunSettings:
         jobs: stages at a time; None means the CPUs this process may use.
         executor: `inline`, `threads` or `processes`.
         keep_going: after a failure, finish what does not depend on it.
+        limits: how much of a resource there is, besides what the machine and the project say.
     """
 
     jobs: int | None = None
     executor: str = "threads"
     keep_going: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
@@ -62,6 +68,7 @@ class Explanation:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
         has_history: whether the stage has ever run here.
+        elements: of a mapped stage, how many elements would hit and how many run.
     """
 
     stage: str
@@ -71,6 +78,7 @@ class Explanation:
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
     has_history: bool = True
+    elements: Mapping[str, int] | None = None
 
 
 class UnknownArtifact(DefinitionError):
@@ -140,18 +148,23 @@ class Workspace:
         overrides = read_overrides(self.pipeline, params or {})
         return Selection(targets=targets, overrides=overrides, seed=seed, force=force)
 
-    def prepare(self, selection: Selection) -> Prepared:
-        """Check the pipeline and make its recipes. Raises `DefinitionError`."""
+    def prepare(self, selection: Selection, witness: Witness | None = None) -> Prepared:
+        """Check the pipeline and make its recipes. Raises `DefinitionError`.
+
+        A `witness` then looks at what the recipes rest on.
+        """
         prepared = prepare(self.pipeline, selection, self.stats)
         self.stats.save()
+        if witness:
+            witness.look(prepared, self.store)
         return prepared
 
-    def plan(self, selection: Selection) -> tuple[Prepared, Plan]:
+    def plan(self, selection: Selection, witness: Witness | None = None) -> tuple[Prepared, Plan]:
         """Decide every selected stage, changing nothing."""
-        prepared = self.prepare(selection)
+        prepared = self.prepare(selection, witness)
         explainer = Explainer(self.store, self.runs)
         find, last = self.store.find, self.runs.last_entry
-        return prepared, make_plan(prepared, find, explainer.reason_for, last)
+        return prepared, make_plan(prepared, find, explainer.reason_for, last, self.store.load)
 
     def why(self, name: str, selection: Selection) -> Explanation:
         """Explain one stage (or the stage that makes the artifact of that name)."""
@@ -192,7 +205,7 @@ class Workspace:
         waiting = [
             before
             for before in prepared.graph.upstream(name)
-            if plan.decisions[before].action != "hit"
+            if plan.decisions[before].action in ("run", "unknown")
         ]
         seen[name] = Explanation(
             stage=name,
@@ -202,22 +215,30 @@ class Workspace:
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
             has_history=last is not None,
+            elements=planned.elements,
         )
         return seen[name]
 
     def run(
-        self, selection: Selection, settings: RunSettings, emit: Callable[[Event], None]
+        self,
+        selection: Selection,
+        settings: RunSettings,
+        emit: Callable[[Event], None],
+        witness: Witness | None = None,
     ) -> RunResult:
         """Run the selected stages and log the run; `emit` receives events as they happen.
 
         Raises `DefinitionError` or `StoreError` before anything runs; what stages do wrong is in
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
-        prepared = self.prepare(selection)
+        prepared = self.prepare(selection, witness)
+        jobs = settings.jobs or machine.available().count
+        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
+        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
-        with RunLog(self.store, run_id, self._header(selection)) as log:
+        with RunLog(self.store, run_id, self.header(selection)) as log:
 
             def record(event: Event) -> None:
                 if (result := getattr(event, "result", None)) is not None:
@@ -229,22 +250,18 @@ class Workspace:
                 self.store,
                 run_id=run_id,
                 overrides=selection.overrides,
-                jobs=settings.jobs or len(os.sched_getaffinity(0)),
+                capacity=capacity,
                 executor=settings.executor,
                 keep_going=settings.keep_going,
                 cancelled=cancelled,
                 emit=record,
             )
-            emit(
-                RunStarted(
-                    run_id=run_id,
-                    pipeline=self.pipeline.name,
-                    stages=prepared.order,
-                    warnings=prepared.warnings,
-                )
-            )
+            emit(self._started(run_id, prepared))
             HANDLES[run_id] = Handle(
-                store=self.store, recipes=prepared.recipes, cancelled=cancelled
+                store=self.store,
+                recipes=prepared.recipes,
+                cancelled=cancelled,
+                computed=dispatcher.computed,
             )
             try:
                 dispatcher.run()
@@ -265,7 +282,16 @@ class Workspace:
             log.finish(result)
             return result
 
-    def _header(self, selection: Selection) -> dict[str, Any]:
+    def _started(self, run_id: str, prepared: Prepared) -> RunStarted:
+        return RunStarted(
+            run_id=run_id,
+            pipeline=self.pipeline.name,
+            stages=prepared.order,
+            warnings=prepared.warnings,
+        )
+
+    def header(self, selection: Selection) -> dict[str, Any]:
+        """Return what the log of a run begins with, besides its id."""
         return {
             "pipeline": self.pipeline.name,
             "file": self.project.pipeline.relative_to(self.project.root).as_posix(),

@@ -7,6 +7,7 @@ difference; 130 interrupted.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -19,8 +20,8 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _MODEL = (
-    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "model")
+_PIPELINE, _HISTORY, _STORE, _MODEL = (
+    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "store", "model")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -30,6 +31,11 @@ COMMANDS = {
     "graph": f"{_PIPELINE}:graph",
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
+    "fsck": f"{_STORE}:fsck",
+    "gc": f"{_STORE}:gc",
+    "du": f"{_STORE}:du",
+    "pin": f"{_STORE}:pin",
+    "unpin": f"{_STORE}:unpin",
     "registry": f"{_MODEL}:registry",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
@@ -51,8 +57,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line (default: this process's) and return its exit code."""
+    words = tuple(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(cli.main(arguments, prog_name="dagrun", standalone_mode=False) or 0)
+        return int(cli.main(words, prog_name="dagrun", standalone_mode=False, obj=words) or 0)
     except click.ClickException as error:
         tell_error(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx:

@@ -10,11 +10,13 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
+from dagrun.cli.leaving import leave_run
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
+from dagrun.engine.evidence import Witness
 from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
@@ -31,22 +33,29 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    limits: Mapping[str, float],
     as_json: bool,
+    words: Sequence[str],
 ) -> int:
-    """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
-    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going)
+    """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`.
+
+    `words` are the command line, under which a receipt is left.
+    """
+    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going, limits=limits)
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
+            witness = Witness(words, pipeline)
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
             stages = workspace.pipeline.stages
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:
-                result = workspace.run(selection, settings, progress)
+                result = workspace.run(selection, settings, progress, witness)
             progress.tell_effects()
             _tell_troubles(workspace, result, again)
             tell(summary(result))
+            leave_run(witness, words, workspace, selection, result, as_json=as_json)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
         tell_error("interrupted; everything committed so far is kept")

@@ -16,7 +16,7 @@ from tests_project import ProjectFolder, statuses
 
 from dagrun.engine.store.store import Store
 
-ROUNDS = 60 if os.environ.get("DAGRUN_SOAK") else 6
+ROUNDS = 300 if os.environ.get("DAGRUN_SOAK") else 2
 PIPELINE = """
     import pathlib
     import polars as pl
