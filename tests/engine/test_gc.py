@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests_project import ProjectFolder, statuses
 
 from dagrun.engine.fsck import check
-from dagrun.engine.gc import Going, Policy, choose, collect, everything
+from dagrun.engine.gc import Going, Policy, choose, collect, everything, sweep
 from dagrun.engine.pins import NotPinned, pin, pins, unpin
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Output, Store
-from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey
+from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey, survey
 from dagrun.engine.usage import usage
 
 NOW = 1_000
@@ -161,6 +161,24 @@ def test_a_run_keeps_what_it_has_hit(project: ProjectFolder, tmp_path: Path) -> 
     assert running.returncode == 0
     assert b"damaged" not in said
     assert check(store).damage == ()
+
+
+def test_what_is_used_after_it_was_chosen_stays(two: ProjectFolder) -> None:
+    two.run()
+    store = Store.open(two.root)
+    orphan = store.blobs.put_bytes(b"a text")
+    grow_old(store)
+    cutoff = time.time_ns() - 3600 * 10**9
+    chosen = choose(survey(store), set(), cutoff, None)
+    assert len([each for each in chosen if each.kind == "entry"]) == 2
+    (made,) = [each for each in chosen if each.kind == "entry" and each.stage == "made"]
+    assert store.use(made.name) is not None
+    assert store.blobs.put_bytes(b"a text") == orphan
+    gone = sweep(store, chosen, cutoff)
+    assert "made" not in {each.stage for each in gone if each.kind == "entry"}
+    assert store.blobs.size(orphan) is not None
+    assert check(store).damage == ()
+    assert statuses(two.run()) == {"made": "hit", "counted": "ran"}
 
 
 COLLECTOR = """
