@@ -126,6 +126,9 @@ def test_a_blob_that_a_ref_needs_is_put_aside_and_stays_named(tables: ProjectFol
     left = check(store).damage
     assert [(finding.kind, finding.refs) for finding in left] == [("lost blob", found.refs)]
     store.blobs.put_bytes(b"a model of long ago")
+    assert [finding.path for finding in check(store).findings] == [f"damaged/{blob}"]
+    damage(store.blobs.path(blob))
+    store.blobs.put_bytes(b"a model of long ago")
     assert check(store).damage == ()
 
 
