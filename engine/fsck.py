@@ -199,6 +199,13 @@ class _Checker:
             )
 
     def _pins(self) -> Iterator[Finding]:
+        for key, refs in sorted(self.survey.pinned_keys.items()):
+            path = self.store.entries.path(key)
+            if not path.exists():
+                advice = "it is made again by the pipeline, if that can be"
+                yield self._found(
+                    "lost entry", path, "it is missing", advice, keys=(key,), refs=refs
+                )
         for blob, refs in sorted(self.survey.pinned_blobs.items()):
             if self.store.blobs.size(blob) is None and not self.needing.get(blob):
                 path = self.store.blobs.path(blob)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from tests_project import ProjectFolder, statuses
 
 from dagrun.engine.findings import Finding
 from dagrun.engine.fsck import check
+from dagrun.engine.pins import pin
 from dagrun.engine.repair import mend, recompute
+from dagrun.engine.runlog import RunLog
+from dagrun.engine.store.durable import StoreUnusable
 from dagrun.engine.store.entries import ENTRY_VERSION
 from dagrun.engine.store.refs import DamagedRef
 from dagrun.engine.store.store import DamagedMarker, Store
@@ -161,6 +165,27 @@ def test_a_damaged_marker_is_an_error_until_it_is_mended(tables: ProjectFolder) 
     with pytest.raises(DamagedMarker, match="dagrun fsck --repair"):
         tables.run()
     mend(Store(marker.parent), check(Store(marker.parent)).findings)
+    assert set(statuses(tables.run()).values()) == {"hit"}
+
+
+def test_a_pinned_result_that_is_gone_is_found(tables: ProjectFolder) -> None:
+    tables.run()
+    store = Store.open(tables.root)
+    (key,) = pin(store, "low", reason="").keys
+    store.entries.path(key).unlink()
+    (found,) = check(store).findings
+    assert (found.kind, found.keys, found.refs) == ("lost entry", (key,), ("pins/low",))
+    assert recompute(tables.open(), found.keys, RunSettings(), lambda _: None).restored == (key,)
+    assert check(store).findings == ()
+
+
+def test_a_folder_that_is_gone_is_made_again(tables: ProjectFolder) -> None:
+    tables.run()
+    shutil.rmtree(tables.root / ".dagrun" / "runs")
+    store = Store(tables.root / ".dagrun")
+    with pytest.raises(StoreUnusable, match="dagrun fsck --repair"):
+        RunLog(store, "a-run", {})
+    mend(store, check(store).findings)
     assert set(statuses(tables.run()).values()) == {"hit"}
 
 
