@@ -11,6 +11,7 @@ Kind = Literal[
     "ignore",
     "entry",
     "old entry",
+    "lost entry",
     "other version",
     "blob",
     "lost blob",

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from dagrun.engine import receipt
 from dagrun.engine.canonical import to_bytes
@@ -39,6 +40,8 @@ from dagrun.engine.store.survey import (
 
 SHORTCUTS = {"stats.json": "stats", receipt.FOLDER: receipt.DOMAIN}
 """Sealed files that only save time, or folders of such, and the domains of their seals."""
+ASIDE = "damaged"
+"""Folder of the store where repairing puts damaged blobs that a ref needs."""
 FOREIGN_AGE = 86400.0
 """Seconds after which a temporary file of another host counts as left behind."""
 
@@ -67,6 +70,9 @@ class _Checker:
             elif first in SHORTCUTS:
                 if unseal(SHORTCUTS[first], _read(file)) is None:
                     yield self._found("shortcut", file.path, "it is damaged", _COMPUTED_AGAIN)
+            elif first == ASIDE:
+                problem, advice = "a damaged blob that was put aside", "it is left: remove it"
+                yield self._found("stranger", file.path, problem, advice, is_damage=False)
             elif not _is_known(first, file.path):
                 yield self._stranger(file)
         for stored in self.survey.entries:
@@ -75,29 +81,9 @@ class _Checker:
         yield from self._pins()
         yield from self._temporaries()
 
-    def _found(
-        self,
-        kind: Kind,
-        path: Path,
-        problem: str,
-        advice: str,
-        *,
-        is_damage: bool = True,
-        keys: tuple[str, ...] = (),
-        refs: tuple[str, ...] = (),
-        stage: str = "",
-    ) -> Finding:
+    def _found(self, kind: Kind, path: Path, problem: str, advice: str, **details: Any) -> Finding:
         place = path.relative_to(self.store.folder).as_posix()
-        return Finding(
-            kind=kind,
-            path=place,
-            problem=problem,
-            advice=advice,
-            is_damage=is_damage,
-            keys=keys,
-            refs=refs,
-            stage=stage,
-        )
+        return Finding(kind=kind, path=place, problem=problem, advice=advice, **details)
 
     def _stranger(self, file: StoredFile) -> Finding:
         problem = "no file of the store has such a name"
@@ -214,6 +200,13 @@ class _Checker:
             )
 
     def _pins(self) -> Iterator[Finding]:
+        for key, refs in sorted(self.survey.pinned_keys.items()):
+            path = self.store.entries.path(key)
+            if not path.exists():
+                advice = "it is made again by the pipeline, if that can be"
+                yield self._found(
+                    "lost entry", path, "it is missing", advice, keys=(key,), refs=refs
+                )
         for blob, refs in sorted(self.survey.pinned_blobs.items()):
             if self.store.blobs.size(blob) is None and not self.needing.get(blob):
                 path = self.store.blobs.path(blob)

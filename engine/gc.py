@@ -81,7 +81,7 @@ def collect(store: Store, policy: Policy, *, dry_run: bool = False) -> Collected
         marked = last_keys(Runs(store).newest_first(), policy.keep_runs) | found.pinned_keys.keys()
         going = choose(found, marked, cutoff, policy.budget)
         if not dry_run:
-            going = _sweep(store, going, cutoff)
+            going = sweep(store, going, cutoff)
     before = sum(stored.file.size for stored in found.entries)
     before += sum(file.size for file in found.blobs.values())
     after = before - sum(each.file.size for each in going)
@@ -166,7 +166,8 @@ def everything(entry: Entry) -> frozenset[str]:
     return needs(entry) | frozenset(entry.texts.values())
 
 
-def _sweep(store: Store, going: list[Going], cutoff: int) -> list[Going]:
+def sweep(store: Store, going: list[Going], cutoff: int) -> list[Going]:
+    """Remove the chosen files, but for those used since `cutoff`; return what went."""
     entries = [each for each in going if each.kind != "blob" and _remove(store, each, cutoff)]
     for folder in {each.file.path.parent for each in entries}:
         fsync_folder(folder)

@@ -1,4 +1,4 @@
-"""Pins: refs that keep a run's results, or what a stage made last, from being collected.
+"""Pins: refs that keep a run's results, or what a stage has made last, from being collected.
 
 A pin is the ref `pins/<name>`; its value lists the keys it keeps, `unpin` sets an empty list. What
 was pinned, when and why stays in the ref's history.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dagrun.engine.errors import DagrunError, listing, nearest
@@ -23,7 +24,7 @@ class Pin:
     """A pin in force.
 
     Attributes:
-        name: a run's id or a stage's name.
+        name: a run's id, or the name of a stage or an artifact.
         keys: the entries it keeps.
         state: the ref's state: when, by whom, why.
     """
@@ -63,7 +64,10 @@ def pins(store: Store) -> tuple[Pin, ...]:
 
 
 def pin(store: Store, name: str, *, reason: str) -> Pin:
-    """Pin a run's results, or what the stage of that name made last. Raises `NothingToPin`."""
+    """Pin a run's results, or what made the stage or artifact of that name last.
+
+    Raises `NothingToPin`.
+    """
     runs = Runs(store)
     stages: dict[str, str] = {}
     for run in itertools.islice(runs.newest_first(), HISTORY_DEPTH):
@@ -72,8 +76,8 @@ def pin(store: Store, name: str, *, reason: str) -> Pin:
             if key and stage not in stages and store.find(key):
                 stages[stage] = key
     keys: tuple[str, ...]
-    if name in stages:
-        keys = (stages[name],)
+    if key := stages.get(name) or _maker(store, name, stages.values()):
+        keys = (key,)
     else:
         try:
             run = runs.read(name)
@@ -88,6 +92,12 @@ def pin(store: Store, name: str, *, reason: str) -> Pin:
         store.refs.update(PREFIX + name, {"keys": []}, reason="collected while it was pinned")
         raise NothingToPin(f"{name} ({len(gone)} of {len(keys)} results are gone)", sorted(stages))
     return Pin(name=name, keys=keys, state=state)
+
+
+def _maker(store: Store, artifact: str, keys: Iterable[str]) -> str | None:
+    """Return the key whose entry has the artifact among its outputs."""
+    entries = {key: store.entries.read(key) for key in keys}
+    return next((key for key, made in entries.items() if made and artifact in made.outputs), None)
 
 
 def _keys(store: Store, run: Run) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The entry point, and the one edge where errors become messages and exit codes.
 
 Exit codes: 0 done; 1 a stage failed, or dagrun itself has a defect; 2 usage, definition or data
-given wrongly; 3 halted by a gate; 4 the store cannot be used; 5 a verification found a
-difference; 130 interrupted.
+given wrongly; 3 halted by a gate; 4 the store cannot be used, or is damaged; 5 a verification
+found a difference; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: dagrun init DIR\n\n"
     "Exit codes: 0 done, 1 a stage failed, 2 something was given wrongly, 3 halted by a gate, "
-    "4 the store cannot be used, 5 golden rows differ, 130 interrupted.",
+    "4 the store cannot be used or is damaged, 5 golden rows differ, 130 interrupted.",
 )
 @click.version_option(dagrun.__version__, message="dagrun %(version)s")
 def cli() -> None:

@@ -96,7 +96,7 @@ _REASON = click.option("--reason", default="", help="Why; kept in the pin's hist
 @_REASON
 @json_option
 def pin(**options: Any) -> int:
-    """Keep a run's results, or what STAGE made last, from `gc`.
+    """Keep a run's results, or the last that STAGE made, from `gc`.
 
     Without a name, list the pins.
     """

@@ -41,7 +41,7 @@ def _finding_lines(finding: Finding, *, repair: bool, is_left: bool) -> list[str
     role = paint(finding.kind, "bad" if finding.is_damage else "warn")
     of = f" (stage {finding.stage})" if finding.stage else ""
     needed = f" (needed by {', '.join(finding.refs)})" if finding.refs else ""
-    state = ""
+    state = "with --repair, "
     if repair:
         state = paint("left: ", "bad") if is_left else paint("done: ", "good")
     return [
@@ -80,7 +80,7 @@ def collected_lines(collected: Collected, *, dry_run: bool, budget: int | None) 
         rows: list[list[Cell]] = [
             [
                 name,
-                counted(counts[name], "result") if counts[name] else "",
+                counted(counts[name], "result") if counts[name] else "history",
                 size(sizes[name]),
                 f"last used {ago_seconds(last[name] / 1e9)}",
             ]

@@ -49,17 +49,22 @@ class Blobs:
     def put_bytes(self, data: bytes, *, durable: bool = True) -> str:
         """Store bytes; return their digest.
 
-        With `durable=False` a power cut may lose them: for what only explains.
+        With `durable=False` a power cut may lose them and damage is not healed: for what only
+        explains.
         """
         digest = digest_bytes(data)
         path = self.path(digest)
         if not (self.size(digest) == len(data) and touch(path)):
             write_whole(path, data, self._temporary, durable=durable)
         elif durable:
-            # Whoever wrote it may have been killed before it was synced.
             with store_errors(path):
-                fsync_file(path)
-                fsync_folder(path.parent)
+                is_whole = path.read_bytes() == data
+                if is_whole:
+                    # Whoever wrote it may have been killed before it was synced.
+                    fsync_file(path)
+                    fsync_folder(path.parent)
+            if not is_whole:
+                write_whole(path, data, self._temporary)
         return digest
 
     def put_file(self, path: Path) -> str:

@@ -33,6 +33,7 @@ class StoreUnusable(StoreError):
         advice = {
             errno.ENOSPC: "free some space and run again; everything committed so far is kept",
             errno.EDQUOT: "the quota is used up; free some space and run again",
+            errno.ENOENT: "part of the store is gone; mend it with: dagrun fsck --repair",
             errno.EROFS: "the file system is read-only; use a project folder that can be written",
             errno.EACCES: "check the permissions of the folder",
         }.get(error.errno or 0, "nothing that was committed is lost; run again once it is mended")

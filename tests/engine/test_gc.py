@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests_project import ProjectFolder, statuses
 
 from dagrun.engine.fsck import check
-from dagrun.engine.gc import Going, Policy, choose, collect, everything
-from dagrun.engine.pins import NotPinned, pin, pins, unpin
+from dagrun.engine.gc import Going, Policy, choose, collect, everything, sweep
+from dagrun.engine.pins import NothingToPin, NotPinned, pin, pins, unpin
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Output, Store
-from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey
+from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey, survey
 from dagrun.engine.usage import usage
 
 NOW = 1_000
@@ -79,6 +79,8 @@ def test_pins_stay_until_they_are_removed(two: ProjectFolder) -> None:
     store = Store.open(two.root)
     assert len(pin(store, "last", reason="the paper").keys) == 2
     pin(store, "made", reason="")
+    with pytest.raises(NothingToPin, match="Did you mean 'made'"):
+        pin(store, "mode", reason="")
     unpin(store, "last", reason="printed")
     with pytest.raises(NotPinned, match="Pins: made"):
         unpin(store, "last", reason="again")
@@ -163,6 +165,24 @@ def test_a_run_keeps_what_it_has_hit(project: ProjectFolder, tmp_path: Path) -> 
     assert check(store).damage == ()
 
 
+def test_what_is_used_after_it_was_chosen_stays(two: ProjectFolder) -> None:
+    two.run()
+    store = Store.open(two.root)
+    orphan = store.blobs.put_bytes(b"a text")
+    grow_old(store)
+    cutoff = time.time_ns() - 3600 * 10**9
+    chosen = choose(survey(store), set(), cutoff, None)
+    assert len([each for each in chosen if each.kind == "entry"]) == 2
+    (made,) = [each for each in chosen if each.kind == "entry" and each.stage == "made"]
+    assert store.use(made.name) is not None
+    assert store.blobs.put_bytes(b"a text") == orphan
+    gone = sweep(store, chosen, cutoff)
+    assert "made" not in {each.stage for each in gone if each.kind == "entry"}
+    assert store.blobs.size(orphan) is not None
+    assert check(store).damage == ()
+    assert statuses(two.run()) == {"made": "hit", "counted": "ran"}
+
+
 COLLECTOR = """
 import pathlib, sys
 from dagrun.engine.gc import Policy, collect
@@ -177,6 +197,7 @@ print(going)
 
 def test_runs_and_a_collector_without_mercy_get_along(two: ProjectFolder, tmp_path: Path) -> None:
     two.run()
+    store = Store(two.root / ".dagrun")
     stop = tmp_path / "stop"
     collector = subprocess.Popen(
         [sys.executable, "-c", COLLECTOR, str(two.root), str(stop)], stdout=subprocess.PIPE
@@ -184,11 +205,13 @@ def test_runs_and_a_collector_without_mercy_get_along(two: ProjectFolder, tmp_pa
     for _ in range(100 if os.environ.get("DAGRUN_SOAK") else 15):
         result = two.run()
         assert result.status == "done", result
+        # Neither takes what the other does for damage.
+        assert check(store).damage == ()
     stop.touch()
     output, _ = collector.communicate(timeout=60)
     assert collector.returncode == 0
     assert int(output) > 0
-    assert check(Store(two.root / ".dagrun")).damage == ()
+    assert check(store).damage == ()
 
 
 def test_use_is_told_by_what_space_is_for(two: ProjectFolder) -> None:
