@@ -168,54 +168,6 @@ def test_a_failing_element_fails_the_stage_and_keeps_the_others(
     assert of_elements(mended, "inverse") == ["hit", "hit", "ran", "hit" if keep_going else "ran"]
 
 
-def test_the_rows_of_a_table_are_elements(project: ProjectFolder) -> None:
-    project.write(
-        "pipeline.py",
-        """
-        import datetime as dt
-        import polars as pl
-        from dagrun import stage
-
-        @stage
-        def months() -> pl.DataFrame:
-            return pl.DataFrame({"month": [dt.date(2013, 1, 1), dt.date(2013, 2, 1)], "n": [1, 2]})
-
-        @stage(over="months", outputs=("first", "second"))
-        def named(months: dict) -> tuple[str, int]:
-            return months["month"].isoformat(), months["n"]
-
-        @stage
-        def joined(first: tuple[str, ...], second) -> dict:
-            return {"first": first, "second": second}
-        """,
-    )
-    result = project.run()
-    assert result.status == "done", [each.error for each in result.stages]
-    joined = project.open().store.load(find(result, "joined").outputs["joined"])
-    assert joined == {"first": ("2013-01-01", "2013-02-01"), "second": [1, 2]}
-
-
-def test_what_has_no_elements_fails_with_the_way_out(project: ProjectFolder) -> None:
-    project.write(
-        "pipeline.py",
-        """
-        from dagrun import stage
-
-        @stage
-        def word() -> str:
-            return "abc"
-
-        @stage(over="word")
-        def each(word: str) -> str:
-            return word
-        """,
-    )
-    result = project.run()
-    assert result.stages[1].status == "failed"
-    assert "mapped over 'word', which is a builtins:str" in result.stages[1].error
-    assert "Return a list" in result.stages[1].error
-
-
 def test_a_list_taken_as_something_else_says_how(shops: ProjectFolder) -> None:
     shops.edit("pipeline.py", "taken: list[dict]", "taken: dict")
     error = find(shops.run(), "everything").error
