@@ -74,9 +74,10 @@ class Fan:
             return replace(whole, reason=_first(results, status).reason)
         if status == "failed":
             worst = _first(results, status)
-            error = (worst.error or "").removeprefix(f"running stage {whole.name!r}: ")
+            doing = f"running stage {whole.name!r}: "
+            error = (worst.error or "").removeprefix(doing).removeprefix("calling it: ")
             more = f" ({counts['failed']} of {len(results)} elements failed)"
-            said = f"element {worst.element} ({worst.label}): {error}"
+            said = f"{doing}element {worst.element} ({worst.label}): {error}"
             return replace(whole, error=said + more * (counts["failed"] > 1), trace=worst.trace)
         return whole
 

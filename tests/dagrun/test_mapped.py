@@ -42,11 +42,11 @@ done in 0.0 s: 4 ran, 1 pruned   run 7f3a
 """
 
 FAILED = """\
-    File "FOLDER/pipeline.py", line 14, in sized
+    File "FOLDER/pipeline.py", line 15, in sized
       raise ValueError("bad name")
   ValueError: bad name
 failed: stage 'sized' for 1 of 3 elements: b
-inputs: names (13 B)
+inputs: names (14 B)
 again:  dagrun run -p names.more=aa -p sized.wrong=b -t sized
 log:    dagrun show 7f3a
 """
@@ -101,7 +101,7 @@ def test_elements_are_in_the_documents_and_the_history(call: Call, mapped: Proje
 def test_a_failed_element_is_named(call: Call, mapped: ProjectFolder) -> None:
     answer = call("run", "-p", "names.more=aa", "-p", "sized.wrong=b", "-j", "1")
     assert answer.code == 1
-    assert "3 elements: 1 failed, 2 skipped; element 0 (b): calling it: ValueError" in answer.err
+    assert "3 elements: 1 failed, 2 skipped; element 0 (b): ValueError" in answer.err
     assert FAILED in steady(answer.err).replace(str(mapped.root), "FOLDER")
 
 

@@ -157,7 +157,8 @@ def test_a_failing_element_fails_the_stage_and_keeps_the_others(
     result = project.run(jobs=1, keep_going=keep_going)
     assert result.status == "failed"
     failed = find(result, "inverse")
-    assert failed.error == "element 2 (number=0): calling it: ZeroDivisionError: division by zero"
+    error = "element 2 (number=0): ZeroDivisionError: division by zero"
+    assert failed.error == f"running stage 'inverse': {error}"
     assert "in inverse" in failed.trace
     last = "ran" if keep_going else "skipped"
     assert of_elements(result, "inverse") == ["ran", "ran", "failed", last]
