@@ -72,7 +72,7 @@ def expand(recipe: Recipe, inputs: Mapping[str, Output], load: Load) -> tuple[El
     return tuple(
         Element(
             index=index,
-            label=", ".join(f"{name}={value!r}" for name, value in params.items()),
+            label=" ".join(f"{name}={value!r}" for name, value in params.items()),
             params=params,
         )
         for index, params in enumerate(every)

@@ -74,7 +74,7 @@ def test_a_mapped_stage_is_one_line(call: Call, mapped: ProjectFolder) -> None:
     assert call("why", "sized").out.splitlines()[1] == "  2 elements"
     assert "would be pruned: many is false" in call("why", "warned").out
     assert "1 would be pruned" in call("plan").out
-    assert "sized   hit  over names" in call("graph").out
+    assert "sized   hit    over names" in call("graph").out
     assert "warned  prune  when many" in call("graph").out
 
 

@@ -70,6 +70,7 @@ def test_one_element_more_is_one_call_more(shops: ProjectFolder) -> None:
     result = shops.run()
     assert of_elements(result, "taken") == ["hit", "ran", "hit"]
     assert of_elements(result, "told") == ["hit", "ran", "hit"]
+    assert find(result, "told").reason == "input taken elements added: b"
     assert [each.element for each in find(result, "taken").elements] == [0, 1, 2]
     assert statuses(result)["everything"] == "ran"
     fewer = shops.run(params={"shops.but": "a"})
