@@ -31,9 +31,14 @@ class Fan:
         self._twins: dict[str, list[Element]] = {}
 
     @property
+    def settled(self) -> int:
+        """How many elements have their result."""
+        return len(self._results)
+
+    @property
     def done(self) -> bool:
         """Whether every element has its result."""
-        return len(self._results) == len(self.elements)
+        return self.settled == len(self.elements)
 
     def claim(self, element: Element, key: str) -> bool:
         """Tell whether an element is the first one of its key, and so the one to be called."""

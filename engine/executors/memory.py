@@ -18,12 +18,15 @@ def held_by(process: int) -> int:
     folder = Path("/proc") / str(process)
     try:
         lines = (folder / "status").read_text().splitlines()
-        children = [
-            int(child)
-            for thread in (folder / "task").iterdir()
-            for child in (thread / "children").read_text().split()
-        ]
     except OSError:
         return 0
     counted = [line.split() for line in lines if line.startswith(_COUNTED)]
-    return sum(int(fields[1]) * 1024 for fields in counted) + sum(map(held_by, children))
+    return sum(int(fields[1]) * 1024 for fields in counted) + sum(map(held_by, _children(folder)))
+
+
+def _children(folder: Path) -> list[int]:
+    try:
+        texts = [(thread / "children").read_text() for thread in (folder / "task").iterdir()]
+    except OSError:
+        return []
+    return [int(child) for text in texts for child in text.split()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests_project import ProjectFolder, find, of_elements
 
+from dagrun.engine.events import Event, StageAdvanced, StageStarted
+
 
 def test_the_rows_of_a_table_are_elements(project: ProjectFolder) -> None:
     project.write(
@@ -61,6 +63,30 @@ def test_one_file_more_is_one_call_more(project: ProjectFolder) -> None:
     assert project.open().store.load(find(result, "total").outputs["total"]) == 24
     outside = project.run(params={"month.files": f"{project.root}/data/*.csv"})
     assert find(outside, "month").rows == 3
+
+
+def test_an_element_is_tried_again_on_its_own(project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import pathlib
+        from dagrun import stage
+
+        @stage(over={"number": (1, 2)}, retries=1)
+        def flaky(number: int, folder: str = "") -> int:
+            mark = pathlib.Path(folder) / "mark"
+            if number == 2 and not mark.exists():
+                mark.touch()
+                raise OSError("not yet")
+            return number
+        """,
+    )
+    events: list[Event] = []
+    result = project.run(params={"flaky.folder": str(project.root)}, events=events)
+    assert [each.attempts for each in result.stages[0].elements] == [1, 2]
+    assert sum(isinstance(event, StageStarted) for event in events) == 1
+    advanced = [(each.done, each.total) for each in events if isinstance(each, StageAdvanced)]
+    assert advanced == [(1, 2), (2, 2)]
 
 
 def test_what_has_no_elements_fails_with_the_way_out(project: ProjectFolder) -> None:

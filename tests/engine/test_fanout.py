@@ -89,6 +89,26 @@ def test_equal_elements_downstream_cut_off(shops: ProjectFolder) -> None:
     assert find(result, "taken").elements is not None
 
 
+def test_forcing_calls_every_element(shops: ProjectFolder) -> None:
+    shops.run()
+    result = shops.run(force=("taken",))
+    assert of_elements(result, "taken") == ["ran"] * 3
+    assert statuses(result)["told"] == "hit"
+    assert find(result, "told").cutoff
+    shops.edit("pipeline.py", '"shops")', '"shops", cache=False, reason="asks")')
+    assert of_elements(shops.run(), "taken") == ["ran"] * 3
+
+
+def test_an_element_whose_blob_is_gone_is_made_again(shops: ProjectFolder) -> None:
+    told = find(shops.run(), "told").outputs["told"]
+    store = shops.open().store
+    store.blobs.drop(told.references[1])
+    result = shops.run()
+    assert of_elements(result, "told") == ["hit", "ran", "hit"]
+    assert find(result, "told").outputs["told"].logical == told.logical
+    assert statuses(result)["everything"] == "hit"
+
+
 def test_the_plan_counts_elements_as_soon_as_the_list_is_known(shops: ProjectFolder) -> None:
     planned = {each.name: each for each in shops.plan().stages}
     assert planned["taken"].action == "unknown"
