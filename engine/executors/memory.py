@@ -5,9 +5,9 @@ file being scanned) are left out, since the kernel takes them back at will, and 
 that is reserved but not used, of which Polars and Arrow take a great deal. Linux only: elsewhere it
 is 0.
 
-The kernel's own limits would not do. While Polars 2.1 summed a Parquet file of 256 MB, it held 95 MB;
-RLIMIT_AS would have counted 1,277 MB, RLIMIT_DATA 261 MB. And beyond either, an allocation in Polars
-fails, which aborts the process without a word about the limit.
+The kernel's own limits would not do. While Polars 2.1 summed a Parquet file of 256 MB, it held
+95 MB; RLIMIT_AS would have counted 1,277 MB, RLIMIT_DATA 261 MB. And beyond either, an allocation
+in Polars fails, which aborts the process without a word about the limit.
 """
 
 from __future__ import annotations
