@@ -12,6 +12,7 @@ from typing import Any
 from dagrun.engine.amounts import SettingInvalid
 from dagrun.engine.canonical import encode
 from dagrun.engine.errors import Unhashable, listing, nearest
+from dagrun.engine.sources import Files
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -59,8 +60,10 @@ def _values(name: str, values: object) -> tuple[Any, ...]:
 def check_over(
     over: object, swept: Mapping[str, Any], inputs: Sequence[str], params: Mapping[str, Any]
 ) -> None:
-    """Check that what a stage is mapped over are parameters of it: an input, or params."""
+    """Check that what a stage is mapped over are parameters of it: an input, files, or params."""
     if isinstance(over, str) and over not in inputs:
+        if isinstance(params.get(over), Files):
+            return
         if over in params:
             raise SettingInvalid(
                 f"over={over!r} names a param; to run once for each of several values write "

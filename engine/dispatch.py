@@ -25,6 +25,7 @@ from dagrun.engine.events import (
     Event,
     Output,
     RunStopping,
+    StageAdvanced,
     StageFinished,
     StageResult,
     StageRetried,
@@ -268,6 +269,8 @@ class Dispatcher:
             return
         fan = self._fans[attempt.name]
         fan.settle(attempt.element, attempt.decision.key, result)
+        total = len(fan.elements)
+        self._emit(StageAdvanced(name=attempt.name, done=fan.settled, total=total))
         if fan.done:
             self._gather(fan)
 

@@ -44,7 +44,7 @@ class Element:
         index: its place in the list.
         label: a few words for people: the value it stands for.
         inputs: what takes the place of the input that is mapped over.
-        params: the values of the params that are swept.
+        params: the values of the params that are swept; of `Files` mapped over, a file's name.
     """
 
     index: int
@@ -56,6 +56,11 @@ class Element:
 def expand(recipe: Recipe, inputs: Mapping[str, Output], load: Load) -> tuple[Element, ...]:
     """Return the elements of a mapped stage in order. Raises `NotAList`."""
     stage = recipe.stage
+    if stage.over in recipe.params:
+        names = enumerate(recipe.params[stage.over].find())
+        return tuple(
+            Element(index=index, label=name, params={stage.over: name}) for index, name in names
+        )
     if stage.over:
         parts = _parts(stage.name, stage.over, inputs[stage.over], load)
         return tuple(
@@ -67,7 +72,7 @@ def expand(recipe: Recipe, inputs: Mapping[str, Output], load: Load) -> tuple[El
     return tuple(
         Element(
             index=index,
-            label=", ".join(f"{name}={value!r}" for name, value in params.items()),
+            label=" ".join(f"{name}={value!r}" for name, value in params.items()),
             params=params,
         )
         for index, params in enumerate(every)
@@ -102,7 +107,13 @@ def _label(value: object) -> str:
 
 
 def element_recipe(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of one element: that of a plain stage with these params."""
+    """Return the recipe of one element: that of a plain stage with these params.
+
+    `params` are those of the `Element`. Raises `DagrunError` when a file of it is gone.
+    """
+    over = recipe.stage.over
+    if over in params:
+        params = {over: recipe.params[over].pick(params[over])}
     settings = {name: item for name, item in recipe.form["settings"].items() if name != "over"}
     forms = {name: param_form(recipe.stage, name, value) for name, value in params.items()}
     form = {**recipe.form, "settings": settings, "params": {**recipe.form["params"], **forms}}

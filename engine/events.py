@@ -117,6 +117,15 @@ class StageRetried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageAdvanced:
+    """So many of a mapped stage's elements have their results."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished:
     """A stage has its result."""
 
@@ -130,4 +139,4 @@ class RunStopping:
     running: tuple[str, ...]
 
 
-Event = RunStarted | StageStarted | StageRetried | StageFinished | RunStopping
+Event = RunStarted | StageStarted | StageRetried | StageAdvanced | StageFinished | RunStopping

@@ -31,9 +31,14 @@ class Fan:
         self._twins: dict[str, list[Element]] = {}
 
     @property
+    def settled(self) -> int:
+        """How many elements have their result."""
+        return len(self._results)
+
+    @property
     def done(self) -> bool:
         """Whether every element has its result."""
-        return len(self._results) == len(self.elements)
+        return self.settled == len(self.elements)
 
     def claim(self, element: Element, key: str) -> bool:
         """Tell whether an element is the first one of its key, and so the one to be called."""
@@ -74,9 +79,10 @@ class Fan:
             return replace(whole, reason=_first(results, status).reason)
         if status == "failed":
             worst = _first(results, status)
-            error = (worst.error or "").removeprefix(f"running stage {whole.name!r}: ")
+            doing = f"running stage {whole.name!r}: "
+            error = (worst.error or "").removeprefix(doing).removeprefix("calling it: ")
             more = f" ({counts['failed']} of {len(results)} elements failed)"
-            said = f"element {worst.element} ({worst.label}): {error}"
+            said = f"{doing}element {worst.element} ({worst.label}): {error}"
             return replace(whole, error=said + more * (counts["failed"] > 1), trace=worst.trace)
         return whole
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dagrun.engine.canonical import digest, find_object
-from dagrun.engine.errors import DagrunError
+from dagrun.engine.errors import DagrunError, listing
 from dagrun.engine.events import Output
 from dagrun.engine.store.entries import output_from_form
 
@@ -61,6 +61,19 @@ def gather_outputs(
 ) -> dict[str, Output]:
     """Return the artifacts of a mapped stage from those of its elements, in order."""
     return {name: make_list(labels, [each[name] for each in outputs]) for name in names}
+
+
+def describe_lists(before: Output, after: Output) -> str:
+    """Say how two lists differ, by the labels of their elements."""
+    old = {label: output.logical for label, output in outputs_of(before)}
+    new = {label: output.logical for label, output in outputs_of(after)}
+    kinds = {
+        "added": [label for label in new if label not in old],
+        "gone": [label for label in old if label not in new],
+        "changed": [label for label in new if label in old and old[label] != new[label]],
+    }
+    parts = [f"{kind}: {listing(labels, 5)}" for kind, labels in kinds.items() if labels]
+    return f"elements {'; '.join(parts)}" if parts else "changed in the order of its elements"
 
 
 def is_list(output: Output) -> bool:

@@ -160,12 +160,18 @@ def make_plan(
                 key=decision.key,
                 reason=reason,
                 effect=stage.effect,
-                seconds=last.seconds if last else None,
+                seconds=last.seconds * _share(elements) if last else None,
                 size=sum(output.size for output in last.outputs.values()) if last else None,
                 elements=elements,
             )
         )
     return Plan(stages=tuple(planned), decisions=decisions)
+
+
+def _share(elements: Mapping[str, int] | None) -> float:
+    """Return which part of a stage would run: of a mapped one, that of the elements to be run."""
+    total = sum(elements.values()) if elements else 0
+    return (elements or {}).get("run", 0) / total if total else 1.0
 
 
 def _decide_planned(

@@ -60,7 +60,7 @@ class Stage(Generic[P, R]):
         cache: False makes every run call it again, for the given `reason`.
         gate: it returns a `Verdict`; a refusal halts everything downstream.
         effect: it acts on the world: never cached, runs once its inputs are committed.
-        over: the input it is mapped over: it is called once for each of its elements.
+        over: the input, or the `Files`, it is mapped over: it is called once for each element.
         swept: the params it is mapped over; `params` holds all values of each.
         condition: the artifact that decides whether it runs; "" for none.
         expected: what that artifact must be for it to run.
@@ -191,8 +191,9 @@ def stage(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any
         cache: False to run it every time; needs `reason`.
         gate: the function returns a `Verdict`; a refusal halts what is downstream.
         effect: the function acts on the world and returns nothing to be stored.
-        over: the input whose elements it is called with, one call and one key each, or params
-            with the values of each, `{"depth": (4, 6)}`: it is called with every combination.
+        over: the input whose elements, or the `Files` whose files it is called with, one call and
+            one key each; or params with the values of each, `{"depth": (4, 6)}`: it is called
+            with every combination.
         when: the artifact, a bool or `Verdict`, without which it is pruned; `"not name"` turns
             it round.
         resources: what it takes while it runs, `{"memory": "4GB", "cpus": 2, "gpu": 1}`.

@@ -232,9 +232,7 @@ class Workspace:
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
         prepared = self.prepare(selection, witness)
-        jobs = settings.jobs or machine.available().count
-        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
-        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
+        capacity = self._capacity(prepared, settings)
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
@@ -281,6 +279,12 @@ class Workspace:
             )
             log.finish(result)
             return result
+
+    def _capacity(self, prepared: Prepared, settings: RunSettings) -> Mapping[str, float]:
+        jobs = settings.jobs or machine.available().count
+        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
+        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
+        return capacity
 
     def _started(self, run_id: str, prepared: Prepared) -> RunStarted:
         return RunStarted(

@@ -170,3 +170,38 @@ def test_a_worker_process_dies_with_its_parent(project: ProjectFolder, tmp_path:
             return
         time.sleep(0.05)
     pytest.fail("the worker outlived its parent")
+
+
+def test_elements_done_before_a_kill_are_hits_after_it(
+    project: ProjectFolder, tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    project.write(
+        "pipeline.py",
+        PIPELINE
+        + f"""
+    import time
+
+    @stage(over={{"number": tuple(range(30))}})
+    def element(number: int) -> int:
+        note(str(number), {str(calls)!r})
+        time.sleep(0.02)
+        return number
+
+    @stage
+    def total(element: list[int]) -> int:
+        return sum(element)
+""",
+    )
+    process = start(project)
+    while len(list(calls.iterdir())) < 10:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    result = project.run()
+    assert result.status == "done"
+    kept = [each.status for each in result.stages[0].elements].count("hit")
+    assert kept >= 8
+    again = sum(len(path.read_text()) - 1 for path in calls.iterdir())
+    assert again <= 2

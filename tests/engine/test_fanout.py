@@ -70,6 +70,7 @@ def test_one_element_more_is_one_call_more(shops: ProjectFolder) -> None:
     result = shops.run()
     assert of_elements(result, "taken") == ["hit", "ran", "hit"]
     assert of_elements(result, "told") == ["hit", "ran", "hit"]
+    assert find(result, "told").reason == "input taken elements added: b"
     assert [each.element for each in find(result, "taken").elements] == [0, 1, 2]
     assert statuses(result)["everything"] == "ran"
     fewer = shops.run(params={"shops.but": "a"})
@@ -86,6 +87,26 @@ def test_equal_elements_downstream_cut_off(shops: ProjectFolder) -> None:
     result = shops.run(params={"sales.shift": "1"})
     assert statuses(result)["taken"] == "hit"
     assert find(result, "taken").elements is not None
+
+
+def test_forcing_calls_every_element(shops: ProjectFolder) -> None:
+    shops.run()
+    result = shops.run(force=("taken",))
+    assert of_elements(result, "taken") == ["ran"] * 3
+    assert statuses(result)["told"] == "hit"
+    assert find(result, "told").cutoff
+    shops.edit("pipeline.py", '"shops")', '"shops", cache=False, reason="asks")')
+    assert of_elements(shops.run(), "taken") == ["ran"] * 3
+
+
+def test_an_element_whose_blob_is_gone_is_made_again(shops: ProjectFolder) -> None:
+    told = find(shops.run(), "told").outputs["told"]
+    store = shops.open().store
+    store.blobs.drop(told.references[1])
+    result = shops.run()
+    assert of_elements(result, "told") == ["hit", "ran", "hit"]
+    assert find(result, "told").outputs["told"].logical == told.logical
+    assert statuses(result)["everything"] == "hit"
 
 
 def test_the_plan_counts_elements_as_soon_as_the_list_is_known(shops: ProjectFolder) -> None:
@@ -157,7 +178,8 @@ def test_a_failing_element_fails_the_stage_and_keeps_the_others(
     result = project.run(jobs=1, keep_going=keep_going)
     assert result.status == "failed"
     failed = find(result, "inverse")
-    assert failed.error == "element 2 (number=0): calling it: ZeroDivisionError: division by zero"
+    error = "element 2 (number=0): ZeroDivisionError: division by zero"
+    assert failed.error == f"running stage 'inverse': {error}"
     assert "in inverse" in failed.trace
     last = "ran" if keep_going else "skipped"
     assert of_elements(result, "inverse") == ["ran", "ran", "failed", last]
@@ -166,54 +188,6 @@ def test_a_failing_element_fails_the_stage_and_keeps_the_others(
     mended = project.run()
     assert mended.status == "done"
     assert of_elements(mended, "inverse") == ["hit", "hit", "ran", "hit" if keep_going else "ran"]
-
-
-def test_the_rows_of_a_table_are_elements(project: ProjectFolder) -> None:
-    project.write(
-        "pipeline.py",
-        """
-        import datetime as dt
-        import polars as pl
-        from dagrun import stage
-
-        @stage
-        def months() -> pl.DataFrame:
-            return pl.DataFrame({"month": [dt.date(2013, 1, 1), dt.date(2013, 2, 1)], "n": [1, 2]})
-
-        @stage(over="months", outputs=("first", "second"))
-        def named(months: dict) -> tuple[str, int]:
-            return months["month"].isoformat(), months["n"]
-
-        @stage
-        def joined(first: tuple[str, ...], second) -> dict:
-            return {"first": first, "second": second}
-        """,
-    )
-    result = project.run()
-    assert result.status == "done", [each.error for each in result.stages]
-    joined = project.open().store.load(find(result, "joined").outputs["joined"])
-    assert joined == {"first": ("2013-01-01", "2013-02-01"), "second": [1, 2]}
-
-
-def test_what_has_no_elements_fails_with_the_way_out(project: ProjectFolder) -> None:
-    project.write(
-        "pipeline.py",
-        """
-        from dagrun import stage
-
-        @stage
-        def word() -> str:
-            return "abc"
-
-        @stage(over="word")
-        def each(word: str) -> str:
-            return word
-        """,
-    )
-    result = project.run()
-    assert result.stages[1].status == "failed"
-    assert "mapped over 'word', which is a builtins:str" in result.stages[1].error
-    assert "Return a list" in result.stages[1].error
 
 
 def test_a_list_taken_as_something_else_says_how(shops: ProjectFolder) -> None:

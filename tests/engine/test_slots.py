@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,3 +189,25 @@ def test_what_takes_too_much_or_crashes_fails_alone(project: ProjectFolder) -> N
         assert "MB of memory, more than its limit of 200MB, and was stopped" in errors[name]
     assert errors["crashing"].endswith("the worker process was killed by SIGSEGV")
     assert errors["leaving"].endswith("the worker process exited with status 7")
+
+
+def test_what_a_stage_has_started_is_stopped_with_it(project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import pathlib
+        import subprocess
+        from dagrun import stage
+
+        @stage(timeout=3)
+        def slow(folder: str = "") -> int:
+            child = subprocess.Popen(["sleep", "600"])
+            (pathlib.Path(folder) / "child").write_text(str(child.pid))
+            return child.wait()
+        """,
+    )
+    result = project.run(params={"slow.folder": str(project.root)})
+    assert "timeout of 3 s" in (result.stages[0].error or "")
+    status = Path("/proc", (project.root / "child").read_text(), "status")
+    # A killed process that nobody has waited for yet is a zombie, which is gone enough.
+    assert not status.exists() or "State:\tZ" in status.read_text()

@@ -31,9 +31,9 @@ def test_a_sweep_is_every_combination(project: ProjectFolder) -> None:
     project.edit("pipeline.py", "(4, 6)", "(4, 6, 8)")
     wider = project.run()
     assert of_elements(wider, "model") == ["hit"] * 4 + ["ran"] * 2
-    assert find(wider, "model").elements[4].label == "depth=8, rate=0.1"
+    assert find(wider, "model").elements[4].label == "depth=8 rate=0.1"
     one = project.run(params={"model.depth": "9", "model.rate": "[0.1]"})
-    assert [each.label for each in find(one, "model").elements] == ["depth=9, rate=0.1"]
+    assert [each.label for each in find(one, "model").elements] == ["depth=9 rate=0.1"]
 
 
 def test_an_element_has_the_key_of_the_plain_stage(project: ProjectFolder) -> None:
