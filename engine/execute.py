@@ -21,6 +21,7 @@ from typing import Any
 from dagrun.engine.context import Context, entered
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
+from dagrun.engine.hearing import heard
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
@@ -83,10 +84,25 @@ class Handle:
 HANDLES: dict[str, Handle] = {}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one call of a stage gave, stored.
+
+    Attributes:
+        seconds: how long the function took.
+        lazy: names of the outputs that were returned as lazy plans.
+    """
+
+    outputs: dict[str, Output]
+    seconds: float
+    lazy: tuple[str, ...] = ()
+
+
+@heard
 def perform(request: Request) -> Reply:
     """Make one attempt. Never raises for what the stage or the store does wrong."""
     try:
-        handle = HANDLES.get(request.run_id) or _load_handle(request)
+        handle = find_handle(request)
         recipe = handle.recipes[request.stage]
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
@@ -95,7 +111,15 @@ def perform(request: Request) -> Reply:
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
             return _compute(request, recipe, handle)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
-        return Reply(error=_describe(request.stage, error), trace=user_trace(error))
+        return Reply(error=describe(request.stage, error), trace=user_trace(error))
+
+
+def find_handle(request: Request) -> Handle:
+    """Return the run's handle in this process, loading the pipeline if there is none.
+
+    Raises `ProjectChanged` when what is loaded is not what was planned.
+    """
+    return HANDLES.get(request.run_id) or _load_handle(request)
 
 
 def _load_handle(request: Request) -> Handle:
@@ -136,26 +160,34 @@ def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
 
 
 def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
-    value, seconds = _call(request, recipe, handle)
-    outputs = {
-        name: _dump(recipe, name, item, handle.store)
-        for name, item in _split_outputs(recipe, value).items()
-    }
-    _check_sources(recipe)
+    made = make_outputs(request, recipe, handle, handle.store)
     logical = {name: output.logical for name, output in request.inputs.items()}
     entry = Entry(
         key=request.key,
         stage=request.stage,
         preimage=make_preimage(recipe, logical),
-        outputs=outputs,
+        outputs=made.outputs,
         producers=dict(request.producers),
-        seconds=seconds,
+        seconds=made.seconds,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},
     )
     force = request.force or not recipe.stage.cache
     stands = handle.store.commit(entry, recipe.code.texts, force=force)
-    return Reply(outputs=dict(stands.outputs), seconds=seconds)
+    return Reply(outputs=dict(stands.outputs), seconds=made.seconds)
+
+
+def make_outputs(request: Request, recipe: Recipe, handle: Handle, into: Store) -> Made:
+    """Call the stage on its stored inputs and dump what it returns `into` a store.
+
+    No entry is written. Raises what the stage raises, and `DagrunError` of many kinds.
+    """
+    value, seconds = _call(request, recipe, handle)
+    parts = _split_outputs(recipe, value)
+    lazy = tuple(name for name, part in parts.items() if type(part).__name__ == "LazyFrame")
+    outputs = {name: _dump(recipe, name, part, into) for name, part in parts.items()}
+    _check_sources(recipe)
+    return Made(outputs=outputs, seconds=seconds, lazy=lazy)
 
 
 def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]:
@@ -228,7 +260,8 @@ def _check_sources(recipe: Recipe) -> None:
                 raise ProjectChanged(recipe.stage.name)
 
 
-def _describe(stage: str, error: BaseException) -> str:
+def describe(stage: str, error: BaseException) -> str:
+    """Return a failed attempt's message, which names the stage."""
     if isinstance(error, (StageFailed, ProjectChanged, BadResult)):
         return str(error)
     return str(StageFailed(stage, "calling it", error))

@@ -91,7 +91,9 @@ class RunLog:
     def finish(self, result: RunResult) -> None:
         """Log the end of the run, durably."""
         end = {"status": result.status, "seconds": round(result.seconds, 6)}
-        self._append({**end, "commit": result.commit, "dirty": result.dirty})
+        unlike = [check.name for check in result.checks or () if not check.passed]
+        verified = {"verified": len(result.checks), "unlike": unlike} if result.checks else {}
+        self._append({**end, **verified, "commit": result.commit, "dirty": result.dirty})
         with store_errors(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -7,12 +7,15 @@ process ends at once, leaving nothing half-committed behind.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 from dagrun.engine.canonical import decode, encode, find_object, to_bytes
+from dagrun.engine.hearing import Listener, WorkerVoice, listening
 
 
 def _end_with_parent() -> None:
@@ -20,11 +23,20 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _telling() -> AbstractContextManager[None]:
+    """Let the parent, which hears the standard streams, hear each line and log record at once."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    voice = WorkerVoice()
+    return listening(Listener(lambda: voice))
+
+
 def main() -> None:
     """Make the call described on standard input."""
     message = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    result = find_object(message["call"])(*decode(message["arguments"]))
+    with _telling() if message["heard"] else nullcontext():
+        result = find_object(message["call"])(*decode(message["arguments"]))
     data = to_bytes(encode(result, "the result"))
     with os.fdopen(int(sys.argv[1]), "wb") as answer:
         answer.write(data)

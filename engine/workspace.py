@@ -21,6 +21,7 @@ from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageR
 from dagrun.engine.execute import HANDLES, Handle
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
+from dagrun.engine.hearing import Above, Recorder
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
@@ -28,6 +29,7 @@ from dagrun.engine.project import GitState, Project, find_project
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
+from dagrun.engine.verify import BadShare, verify_hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +40,17 @@ class RunSettings:
         jobs: stages at a time; None means the CPUs this process may use.
         executor: `inline`, `threads` or `processes`.
         keep_going: after a failure, finish what does not depend on it.
+        verify: share of the hits to execute again afterwards, from 0 (none) to 1 (all).
     """
 
     jobs: int | None = None
     executor: str = "threads"
     keep_going: bool = False
+    verify: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.verify <= 1:
+            raise BadShare(self.verify)
         if self.executor not in EXECUTORS:
             raise DefinitionError(
                 f"no executor named {self.executor!r}.{nearest(self.executor, EXECUTORS)} "
@@ -168,9 +174,15 @@ class Workspace:
         return seen[name]
 
     def run(
-        self, selection: Selection, settings: RunSettings, emit: Callable[[Event], None]
+        self,
+        selection: Selection,
+        settings: RunSettings,
+        emit: Callable[[Event], None],
+        above: Above | None = None,
     ) -> RunResult:
         """Run the selected stages and log the run; `emit` receives events as they happen.
+
+        What stages print is kept, and shown by `above` or written on to the standard streams.
 
         Raises `DefinitionError` or `StoreError` before anything runs; what stages do wrong is in
         the result. A second interrupt leaves as `KeyboardInterrupt`.
@@ -179,6 +191,14 @@ class Workspace:
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
+        handle = Handle(store=self.store, recipes=prepared.recipes, cancelled=cancelled)
+        how: dict[str, Any] = {
+            "run_id": run_id,
+            "overrides": selection.overrides,
+            "jobs": settings.jobs or len(os.sched_getaffinity(0)),
+            "executor": settings.executor,
+        }
+        checks = None
         with RunLog(self.store, run_id, self._header(selection)) as log:
 
             def record(event: Event) -> None:
@@ -189,13 +209,10 @@ class Workspace:
             dispatcher = Dispatcher(
                 prepared,
                 self.store,
-                run_id=run_id,
-                overrides=selection.overrides,
-                jobs=settings.jobs or len(os.sched_getaffinity(0)),
-                executor=settings.executor,
                 keep_going=settings.keep_going,
                 cancelled=cancelled,
                 emit=record,
+                **how,
             )
             emit(
                 RunStarted(
@@ -205,15 +222,18 @@ class Workspace:
                     warnings=prepared.warnings,
                 )
             )
-            HANDLES[run_id] = Handle(
-                store=self.store, recipes=prepared.recipes, cancelled=cancelled
-            )
+            HANDLES[run_id] = handle
             try:
-                dispatcher.run()
+                with Recorder(self.store, run_id, above):
+                    dispatcher.run()
+                status = _status(dispatcher.results.values(), cancelled.is_set())
+                if settings.verify and status in ("done", "halted"):
+                    results, share = dispatcher.results, settings.verify
+                    with Recorder(self.store, run_id, above):
+                        checks = verify_hits(prepared, results, share=share, emit=emit, **how)
             finally:
                 del HANDLES[run_id]
                 commit, dirty = git.read()
-            status = _status(dispatcher.results.values(), cancelled.is_set())
             result = RunResult(
                 run_id=run_id,
                 pipeline=self.pipeline.name,
@@ -223,6 +243,7 @@ class Workspace:
                 effects=self._results(prepared, dispatcher.results, effects=True),
                 commit=commit,
                 dirty=dirty,
+                checks=checks,
             )
             log.finish(result)
             return result

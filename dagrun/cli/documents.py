@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dagrun.engine.events import RunResult, StageResult
@@ -44,6 +45,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "dirty": result.dirty,
         "stages": [_stage(stage) for stage in result.stages],
         "effects": [_stage(stage) for stage in result.effects],
+        "checks": None if result.checks is None else [asdict(check) for check in result.checks],
     }
 
 

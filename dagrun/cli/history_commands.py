@@ -36,3 +36,16 @@ def show(**options: Any) -> int:
     A run is named by its id, the beginning or the end of it, or `last`.
     """
     return carry_out("dagrun.cli.show:show", options)
+
+
+@click.command(epilog="Example: dagrun logs model; dagrun logs 7f3a model")
+@click.argument("words", metavar="[RUN] STAGE", nargs=-1)
+@pipeline_option
+@json_option
+def logs(**options: Any) -> int:
+    """Print again what STAGE printed and logged in RUN.
+
+    A run is named by its id, the beginning or the end of it, or `last`, which is the default.
+    Without STAGE, the stages of the last run that said anything are listed.
+    """
+    return carry_out("dagrun.cli.logs:logs", options)

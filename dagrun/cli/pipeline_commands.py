@@ -32,6 +32,14 @@ def init(**options: Any) -> int:
     help="inline, threads or processes.",
 )
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
+@click.option(
+    "--verify",
+    is_flag=False,
+    flag_value="1",
+    metavar="[SHARE]",
+    help="Execute hits again (all, or a share such as --verify=0.1) and compare; nothing stored "
+    "is replaced.",
+)
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""

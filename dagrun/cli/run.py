@@ -15,10 +15,12 @@ from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
+from dagrun.engine.verify import BadShare
 from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
 from dagrun.ui.terminal import tell, tell_error
+from dagrun.ui.verification import check_lines, verification_line
 
 
 def run(
@@ -31,10 +33,13 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    verify: str | None,
     as_json: bool,
 ) -> int:
     """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
-    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going)
+    settings = RunSettings(
+        jobs=jobs, executor=executor, keep_going=keep_going, verify=_share(verify)
+    )
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
@@ -43,9 +48,10 @@ def run(
             stages = workspace.pipeline.stages
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:
-                result = workspace.run(selection, settings, progress)
+                result = workspace.run(selection, settings, progress, progress.above)
             progress.tell_effects()
             _tell_troubles(workspace, result, again)
+            _tell_checks(result)
             tell(summary(result))
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
@@ -53,7 +59,18 @@ def run(
         os._exit(EXIT_CODES["interrupted"])
     if as_json:
         show_document(run_document(result))
-    return EXIT_CODES[result.status]
+    return result.exit_code
+
+
+def _share(verify: str | None) -> float:
+    """Read the share of hits to verify. Raises `BadShare`."""
+    try:
+        share = float(verify) if verify is not None else 0.0
+    except ValueError:
+        raise BadShare(verify) from None
+    if verify is not None and not 0 < share <= 1:
+        raise BadShare(verify)
+    return share
 
 
 def _command(pipeline: str | None, params: Mapping[str, str], seed: int) -> list[str]:
@@ -87,6 +104,16 @@ def _tell_troubles(workspace: Workspace, result: RunResult, again: list[str]) ->
         tell(trouble)
     if troubles:
         tell()
+
+
+def _tell_checks(result: RunResult) -> None:
+    if result.checks is None:
+        return
+    for check in result.checks:
+        if not check.passed:
+            tell("\n".join(check_lines(check)))
+    hits = sum(stage.status == "hit" for stage in result.stages)
+    tell(verification_line(result.checks, hits))
 
 
 @contextlib.contextmanager

@@ -16,10 +16,27 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from dagrun.engine.canonical import decode, encode, to_bytes
 from dagrun.engine.errors import DagrunError
+from dagrun.engine.executors.pipes import Pipes
+
+Hear = Callable[[Any, str], None]
+Hearing = Callable[..., AbstractContextManager[Hear | None]]
+
+
+def _nobody(*_: object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+HEARING: ContextVar[Hearing] = ContextVar("dagrun.hearing", default=_nobody)
+"""Given a call's arguments, what takes `("stdout" or "stderr", text)` of its worker, if anybody.
+
+Read where a call is submitted. A worker that nobody hears writes to this process's streams.
+"""
 
 
 class WorkerDied(DagrunError):
@@ -54,12 +71,23 @@ class ProcessExecutor(Executor):
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         """Schedule `call(*arguments)`; `timeout=` seconds limits this call."""
         name = f"{call.__module__}:{call.__qualname__}"
-        message = to_bytes({"call": name, "arguments": encode(list(arguments))})
-        return self._threads.submit(self._run, message, options.get("timeout"))
+        hearing = HEARING.get()
+        arguments_form, heard = encode(list(arguments)), hearing is not _nobody
+        message = to_bytes({"call": name, "arguments": arguments_form, "heard": heard})
+        return self._threads.submit(self._run, message, options.get("timeout"), hearing(*arguments))
 
-    def _run(self, message: bytes, timeout: float | None) -> Any:
-        with tempfile.TemporaryFile() as answer:
-            process = self._start(answer.fileno())
+    def _run(
+        self,
+        message: bytes,
+        timeout: float | None,
+        hearing: AbstractContextManager[Hear | None],
+    ) -> Any:
+        with tempfile.TemporaryFile() as answer, ExitStack() as stack:
+            hear = stack.enter_context(hearing)
+            pipes = Pipes(hear) if hear else None
+            if pipes:
+                stack.callback(pipes.finish)
+            process = self._start(answer.fileno(), pipes)
             try:
                 assert process.stdin is not None
                 # The pipe stays open: its closing tells the worker that its parent is gone.
@@ -79,20 +107,24 @@ class ProcessExecutor(Executor):
             raise WorkerDied(status)
         return decode(json.loads(data))
 
-    def _start(self, answer: int) -> subprocess.Popen[bytes]:
+    def _start(self, answer: int, pipes: Pipes | None) -> subprocess.Popen[bytes]:
+        out, err = pipes.ends if pipes else (sys.stderr.fileno(), None)
         with self._lock:
             if self._stopped:
                 raise DagrunError("the run was interrupted")
             process = subprocess.Popen(
                 [sys.executable, "-m", "dagrun.engine.worker", str(answer)],
                 stdin=subprocess.PIPE,
-                stdout=sys.stderr.fileno(),
+                stdout=out,
+                stderr=err,
                 pass_fds=(answer,),
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
                 start_new_session=True,
             )
             self._processes.add(process)
-            return process
+        if pipes:
+            pipes.start()
+        return process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:

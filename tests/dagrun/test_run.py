@@ -71,7 +71,7 @@ publish  skipped                                'model' failed
 failed: stage 'model'
 inputs: low (7 B)
 again:  dagrun run -p model.depth=7 -t model
-log:    dagrun show 7f3a
+log:    dagrun logs 7f3a model
 
 failed in 0.0 s: 2 hit, 1 failed, 2 skipped, 0 of 1 effect ran   run 7f3a
 """
@@ -167,6 +167,7 @@ def test_json_is_the_only_thing_on_standard_output(call: Call, numbers: ProjectF
     document = answer.document
     assert set(document) == {
         "run_id", "pipeline", "status", "stages", "effects", "commit", "dirty", "seconds",
+        "checks",
     }  # fmt: skip
     split = document["stages"][1]
     assert set(split) == {

@@ -36,4 +36,4 @@ def steady(text: str) -> str:
     text = re.sub(r"\bin \d+(\.\d)? s\b", "in 0.0 s", text)
     text = re.sub(r"\b\d+ minutes? ago\b", "just now", text)
     text = re.sub(r"\brun [0-9a-f]{4}\b", "run 7f3a", text)
-    return re.sub(r"\bshow [0-9a-f]{4}\b", "show 7f3a", text)
+    return re.sub(r"\b(show|logs) [0-9a-f]{4}\b", r"\1 7f3a", text)
