@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests_cli import Call
+import re
+
+import pytest
+from tests_cli import Call, in_terminal
 from tests_project import ProjectFolder
 
 
@@ -35,3 +38,32 @@ def test_a_hit_is_replayed_from_the_run_that_made_it(call: Call, numbers: Projec
     assert answer.code == 2
     assert "Did you mean 'model'?" in answer.err
     assert call("logs", "1", "2", "3").code == 2
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_live_lines_and_what_is_printed_do_not_spoil_each_other(
+    project: ProjectFolder, call: Call, executor: str
+) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import sys, time
+        from dagrun import stage
+
+        @stage
+        def slow():
+            for number in range(5):
+                print("line", number, end="", flush=True)
+                time.sleep(0.1)
+                print(" is whole")
+                print("err", number, file=sys.stderr)
+        """,
+    )
+    seen = in_terminal(project.root, "--executor", executor)
+    assert "slow  running" in seen
+    # A line begins where the live lines were wiped, and ends by itself.
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "\n").split("\n")
+    whole = [f"line {number} is whole" for number in range(5)]
+    assert [line for line in lines if line.startswith("line")] == whole
+    assert [line for line in lines if line.startswith("err")] == [f"err {n}" for n in range(5)]
+    assert [line for line in call("logs", "slow").out.splitlines() if "line" in line] == whole
