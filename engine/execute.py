@@ -31,6 +31,7 @@ from dagrun.engine.stage import Verdict
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
+from dagrun.engine.undeclared import UndeclaredReads, declared_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,8 @@ def perform(request: Request) -> Reply:
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
             return _compute(request, recipe, handle)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
-        return Reply(error=describe(request.stage, error), trace=user_trace(error))
+        trace = None if isinstance(error, UndeclaredReads) else user_trace(error)
+        return Reply(error=describe(request.stage, error), trace=trace)
 
 
 def find_handle(request: Request) -> Handle:
@@ -155,7 +157,8 @@ class BadResult(DagrunError):
 
 
 def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
-    _, seconds = _call(request, recipe, handle)
+    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
+        _, seconds = _call(request, recipe, handle)
     return Reply(seconds=seconds)
 
 
@@ -182,10 +185,11 @@ def make_outputs(request: Request, recipe: Recipe, handle: Handle, into: Store) 
 
     No entry is written. Raises what the stage raises, and `DagrunError` of many kinds.
     """
-    value, seconds = _call(request, recipe, handle)
-    parts = _split_outputs(recipe, value)
-    lazy = tuple(name for name, part in parts.items() if type(part).__name__ == "LazyFrame")
-    outputs = {name: _dump(recipe, name, part, into) for name, part in parts.items()}
+    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
+        value, seconds = _call(request, recipe, handle)
+        parts = _split_outputs(recipe, value)
+        lazy = tuple(name for name, part in parts.items() if type(part).__name__ == "LazyFrame")
+        outputs = {name: _dump(recipe, name, part, into) for name, part in parts.items()}
     _check_sources(recipe)
     return Made(outputs=outputs, seconds=seconds, lazy=lazy)
 
@@ -262,7 +266,7 @@ def _check_sources(recipe: Recipe) -> None:
 
 def describe(stage: str, error: BaseException) -> str:
     """Return a failed attempt's message, which names the stage."""
-    if isinstance(error, (StageFailed, ProjectChanged, BadResult)):
+    if isinstance(error, (StageFailed, ProjectChanged, BadResult, UndeclaredReads)):
         return str(error)
     return str(StageFailed(stage, "calling it", error))
 

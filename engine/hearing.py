@@ -12,15 +12,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, BinaryIO, Concatenate, ParamSpec, Protocol, TextIO, TypeVar, cast
 
 from dagrun.engine.executors.processes import HEARING
+from dagrun.engine.records import LOG_ONLY, Listener, listening
 from dagrun.engine.stagelogs import LogFile, Origin, log_path
 from dagrun.engine.store.store import Store
 
@@ -33,10 +33,7 @@ Above = Callable[[str, str | None], bool]
 Asked with None in place of a line, it only tells.
 """
 
-LOG_ONLY = "\x1e"
-"""Begins a line of a worker's standard error that is for the log alone."""
 LONGEST_LINE = 1 << 16
-FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 
 class Named(Protocol):
@@ -95,14 +92,6 @@ class Voice:
             if rest:
                 self.write(cast(Origin, stream), "\n")
         self._file.close()
-
-
-class WorkerVoice:
-    """The voice of the one stage of a worker process, whose parent hears its streams."""
-
-    def note(self, text: str) -> None:
-        """Keep a line that is not for the terminal."""
-        sys.stderr.write(f"{LOG_ONLY}{text}\n")
 
 
 class Recorder:
@@ -275,51 +264,3 @@ class _Bytes(io.BufferedIOBase):
 
     def writable(self) -> bool:
         return True
-
-
-class Listener(logging.Handler):
-    """Keeps log records that nobody else writes where they are heard.
-
-    Those from WARNING on are shown, if nobody else handles them: as Python itself does.
-    """
-
-    def __init__(self, voice: Callable[[], Voice | WorkerVoice | None]) -> None:
-        super().__init__()
-        self._voice = voice
-        self.setFormatter(logging.Formatter(FORMAT))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Hear a record."""
-        voice, text = self._voice(), self.format(record)
-        if record.levelno >= logging.WARNING and self is logging.lastResort:
-            print(text, file=sys.stderr)  # noqa: T201 - where it is heard and shown
-        elif voice is not None:
-            for line in text.split("\n"):
-                voice.note(line)
-
-
-@contextlib.contextmanager
-def listening(listener: Listener, shared: Sequence[Shared] = ()) -> Iterator[None]:
-    """Hear the root logger, leaving alone what was configured.
-
-    Handlers that write to a standard stream write to the `shared` one; without any handler, the
-    listener is the last resort, and the stages' own loggers tell from INFO on.
-    """
-    root, stages = logging.getLogger(), logging.getLogger("dagrun.stage")
-    moved = False
-    with contextlib.ExitStack() as stack:
-        for handler in root.handlers:
-            for stream in shared:
-                if isinstance(handler, logging.StreamHandler) and stream.replaces(handler.stream):
-                    stack.callback(handler.setStream, handler.setStream(stream))
-                    moved = True
-        if not moved and stages.level == logging.NOTSET:
-            stages.setLevel(logging.INFO)
-            stack.callback(stages.setLevel, logging.NOTSET)
-        if not root.handlers:
-            stack.callback(setattr, logging, "lastResort", logging.lastResort)
-            logging.lastResort = listener
-        elif not moved:
-            root.addHandler(listener)
-            stack.callback(root.removeHandler, listener)
-        yield

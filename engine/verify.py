@@ -39,12 +39,14 @@ def verify_hits(
     jobs: int,
     executor: str,
     emit: Callable[[Event], None],
-) -> tuple[Check, ...]:
+) -> tuple[Check, ...] | None:
     """Execute the hits among `results` again, or a `share` of them (at least one), at random.
 
-    The inputs are read from the store, so the stages depend on nothing but it, and `jobs` of them
-    run at a time. The run's handle must be registered.
+    None for a share of 0. The inputs are read from the store, so no stage waits for another, and
+    `jobs` of them run at a time. The run's handle must be registered.
     """
+    if not share:
+        return None
     hits = [name for name in prepared.order if results[name].status == "hit"]
     if share < 1 and hits:
         chosen = random.Random(run_id).sample(hits, max(1, round(share * len(hits))))

@@ -1,8 +1,9 @@
 """The worker process: makes one call that its parent sends, answers, and ends.
 
 The message arrives on standard input, the answer goes to the file descriptor named on the
-command line. Standard input closing before that means that the parent is gone: then this
-process ends at once, leaving nothing half-committed behind.
+command line; a further argument there asks for undeclared reads to be refused. Standard input
+closing before that means that the parent is gone: then this process ends at once, leaving nothing
+half-committed behind.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 
 from dagrun.engine.canonical import decode, encode, find_object, to_bytes
-from dagrun.engine.hearing import Listener, WorkerVoice, listening
+from dagrun.engine.records import Listener, WorkerVoice, listening
+from dagrun.engine.undeclared import watch_process
 
 
 def _end_with_parent() -> None:
@@ -35,6 +37,8 @@ def main() -> None:
     """Make the call described on standard input."""
     message = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if len(sys.argv) > 2:
+        watch_process(sys.argv[2])
     with _telling() if message["heard"] else nullcontext():
         result = find_object(message["call"])(*decode(message["arguments"]))
     data = to_bytes(encode(result, "the result"))

@@ -29,6 +29,7 @@ from dagrun.engine.project import GitState, Project, find_project
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
+from dagrun.engine.undeclared import strictly
 from dagrun.engine.verify import BadShare, verify_hits
 
 
@@ -41,12 +42,14 @@ class RunSettings:
         executor: `inline`, `threads` or `processes`.
         keep_going: after a failure, finish what does not depend on it.
         verify: share of the hits to execute again afterwards, from 0 (none) to 1 (all).
+        strict: run each stage in a process of its own, and refuse what it reads undeclared.
     """
 
     jobs: int | None = None
     executor: str = "threads"
     keep_going: bool = False
     verify: float = 0.0
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.verify <= 1:
@@ -192,45 +195,30 @@ class Workspace:
         run_id = new_run_id()
         cancelled = threading.Event()
         handle = Handle(store=self.store, recipes=prepared.recipes, cancelled=cancelled)
-        how: dict[str, Any] = {
-            "run_id": run_id,
-            "overrides": selection.overrides,
-            "jobs": settings.jobs or len(os.sched_getaffinity(0)),
-            "executor": settings.executor,
-        }
-        checks = None
-        with RunLog(self.store, run_id, self._header(selection)) as log:
+        how = self._how(run_id, selection, settings)
+        with (
+            RunLog(self.store, run_id, self._header(selection)) as log,
+            strictly(settings.strict) as unseen,
+        ):
 
             def record(event: Event) -> None:
                 if (result := getattr(event, "result", None)) is not None:
                     log.stage(result)
                 emit(event)
 
-            dispatcher = Dispatcher(
-                prepared,
-                self.store,
-                keep_going=settings.keep_going,
-                cancelled=cancelled,
-                emit=record,
-                **how,
-            )
-            emit(
-                RunStarted(
-                    run_id=run_id,
-                    pipeline=self.pipeline.name,
-                    stages=prepared.order,
-                    warnings=prepared.warnings,
-                )
-            )
+            going = {"keep_going": settings.keep_going, "cancelled": cancelled}
+            dispatcher = Dispatcher(prepared, self.store, emit=record, **going, **how)
+            name, warnings = self.pipeline.name, (*prepared.warnings, *unseen)
+            stages = prepared.order
+            emit(RunStarted(run_id=run_id, pipeline=name, stages=stages, warnings=warnings))
             HANDLES[run_id] = handle
             try:
                 with Recorder(self.store, run_id, above):
                     dispatcher.run()
-                status = _status(dispatcher.results.values(), cancelled.is_set())
-                if settings.verify and status in ("done", "halted"):
-                    results, share = dispatcher.results, settings.verify
-                    with Recorder(self.store, run_id, above):
-                        checks = verify_hits(prepared, results, share=share, emit=emit, **how)
+                    results = dispatcher.results
+                    status = _status(results.values(), cancelled.is_set())
+                    share = settings.verify if status in ("done", "halted") else 0.0
+                    checks = verify_hits(prepared, results, share=share, emit=emit, **how)
             finally:
                 del HANDLES[run_id]
                 commit, dirty = git.read()
@@ -239,14 +227,23 @@ class Workspace:
                 pipeline=self.pipeline.name,
                 status=status,
                 seconds=time.perf_counter() - self.started,
-                stages=self._results(prepared, dispatcher.results, effects=False),
-                effects=self._results(prepared, dispatcher.results, effects=True),
+                stages=self._results(prepared, results, effects=False),
+                effects=self._results(prepared, results, effects=True),
                 commit=commit,
                 dirty=dirty,
                 checks=checks,
             )
             log.finish(result)
             return result
+
+    @staticmethod
+    def _how(run_id: str, selection: Selection, settings: RunSettings) -> dict[str, Any]:
+        return {
+            "run_id": run_id,
+            "overrides": selection.overrides,
+            "jobs": settings.jobs or len(os.sched_getaffinity(0)),
+            "executor": "processes" if settings.strict else settings.executor,
+        }
 
     def _header(self, selection: Selection) -> dict[str, Any]:
         return {

@@ -40,6 +40,11 @@ def init(**options: Any) -> int:
     help="Execute hits again (all, or a share such as --verify=0.1) and compare; nothing stored "
     "is replaced.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Run each stage in its own process and refuse what it reads without declaring it.",
+)
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""

@@ -20,7 +20,7 @@ from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
 from dagrun.ui.terminal import tell, tell_error
-from dagrun.ui.verification import check_lines, verification_line
+from dagrun.ui.verification import check_lines, strict_line, verification_line
 
 
 def run(
@@ -34,11 +34,16 @@ def run(
     executor: str,
     keep_going: bool,
     verify: str | None,
+    strict: bool,
     as_json: bool,
 ) -> int:
     """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
     settings = RunSettings(
-        jobs=jobs, executor=executor, keep_going=keep_going, verify=_share(verify)
+        jobs=jobs,
+        executor=executor,
+        keep_going=keep_going,
+        verify=_share(verify),
+        strict=strict,
     )
     again = _command(pipeline, params, seed)
     try:
@@ -52,6 +57,8 @@ def run(
             progress.tell_effects()
             _tell_troubles(workspace, result, again)
             _tell_checks(result)
+            if strict:
+                tell(strict_line(result))
             tell(summary(result))
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagrun.engine.events import Check, Difference
+from dagrun.engine.events import Check, Difference, RunResult
 from dagrun.ui.quantities import about, counted
 from dagrun.ui.terminal import paint
 
@@ -37,3 +37,15 @@ def verification_line(checks: Sequence[Check], hits: int) -> str:
     if same == len(checks):
         return text + paint("all gave the stored data", "good")
     return text + f"{same} gave the stored data, {paint(f'{len(checks) - same} did not', 'bad')}"
+
+
+def strict_line(result: RunResult) -> str:
+    """Return which stages were watched for undeclared reads, and which were not."""
+    every = (*result.stages, *result.effects)
+    checked = {check.name for check in result.checks or ()}
+    watched = [stage for stage in every if stage.status in ("ran", "failed")]
+    hits = [stage.name for stage in every if stage.status == "hit" and stage.name not in checked]
+    count = counted(len(watched) + len(checked), "stage")
+    unseen = f"; {counted(len(hits), 'hit')} not executed, so not watched" if hits else ""
+    advice = " (add --verify to execute them)" if hits else ""
+    return f"strict: {count} watched{unseen}{advice}"

@@ -37,6 +37,11 @@ HEARING: ContextVar[Hearing] = ContextVar("dagrun.hearing", default=_nobody)
 
 Read where a call is submitted. A worker that nobody hears writes to this process's streams.
 """
+TRACER: ContextVar[tuple[str, ...] | None] = ContextVar("dagrun.tracer", default=None)
+"""None, or the command (empty: there is none) that records the files which a worker opens.
+
+With one, the workers of the calls that are submitted refuse undeclared reads.
+"""
 
 
 class WorkerDied(DagrunError):
@@ -74,20 +79,28 @@ class ProcessExecutor(Executor):
         hearing = HEARING.get()
         arguments_form, heard = encode(list(arguments)), hearing is not _nobody
         message = to_bytes({"call": name, "arguments": arguments_form, "heard": heard})
-        return self._threads.submit(self._run, message, options.get("timeout"), hearing(*arguments))
+        return self._threads.submit(
+            self._run, message, options.get("timeout"), hearing(*arguments), TRACER.get()
+        )
 
     def _run(
         self,
         message: bytes,
         timeout: float | None,
         hearing: AbstractContextManager[Hear | None],
+        tracer: tuple[str, ...] | None,
     ) -> Any:
         with tempfile.TemporaryFile() as answer, ExitStack() as stack:
             hear = stack.enter_context(hearing)
             pipes = Pipes(hear) if hear else None
             if pipes:
                 stack.callback(pipes.finish)
-            process = self._start(answer.fileno(), pipes)
+            command = [sys.executable, "-m", "dagrun.engine.worker", str(answer.fileno())]
+            if tracer is not None:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dagrun-trace-"))
+                trace = f"{folder}/opens" if tracer else ""
+                command = [*tracer, *(["-o", trace] if tracer else []), *command, trace]
+            process = self._start(command, answer.fileno(), pipes)
             try:
                 assert process.stdin is not None
                 # The pipe stays open: its closing tells the worker that its parent is gone.
@@ -107,13 +120,15 @@ class ProcessExecutor(Executor):
             raise WorkerDied(status)
         return decode(json.loads(data))
 
-    def _start(self, answer: int, pipes: Pipes | None) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: list[str], answer: int, pipes: Pipes | None
+    ) -> subprocess.Popen[bytes]:
         out, err = pipes.ends if pipes else (sys.stderr.fileno(), None)
         with self._lock:
             if self._stopped:
                 raise DagrunError("the run was interrupted")
             process = subprocess.Popen(
-                [sys.executable, "-m", "dagrun.engine.worker", str(answer)],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,

@@ -50,3 +50,16 @@ def test_a_share_that_is_none_is_told_with_what_to_write(call: Call, numbers: ob
         assert answer.code == 2
         assert f"--verify={share} is no share of the hits" in answer.err
     assert "dagrun run PIPELINE --verify" in call("run", "--verify", "pipeline.py").err
+
+
+def test_strict_names_the_file_and_what_to_do_and_is_code_1(
+    call: Call, numbers: ProjectFolder
+) -> None:
+    numbers.write("rates.txt", "2")
+    numbers.edit("pipeline.py", "return 2 * x", "return int(open('rates.txt').read()) * x")
+    call("run", "-t", "low")
+    answer = call("run", "--strict")
+    assert answer.code == 1
+    assert "  - rates.txt (pipeline.py:5)\n" in answer.err
+    assert "rates: Files = Files('rates.txt')" in answer.err
+    assert "strict: 1 stage watched; 2 hits not executed, so not watched" in answer.err
