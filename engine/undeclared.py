@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from dagrun.engine.errors import DagrunError
@@ -100,12 +101,12 @@ class _Watch:
             )
 
     def _user_line(self) -> str:
-        frame = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             file = frame.f_code.co_filename
             if file.startswith(self.root) and not _is_beneath(file, (*_installed(), OWN)):
                 return f"{os.path.relpath(file, self.root)}:{frame.f_lineno}"
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         return ""
 
 

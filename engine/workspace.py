@@ -206,7 +206,7 @@ class Workspace:
                     log.stage(result)
                 emit(event)
 
-            going = {"keep_going": settings.keep_going, "cancelled": cancelled}
+            going: dict[str, Any] = {"keep_going": settings.keep_going, "cancelled": cancelled}
             dispatcher = Dispatcher(prepared, self.store, emit=record, **going, **how)
             name, warnings = self.pipeline.name, (*prepared.warnings, *unseen)
             stages = prepared.order
