@@ -45,7 +45,7 @@ def find_project(pipeline: str | Path | None, folder: Path) -> Project:
     """
     if pipeline is None:
         root = find_root(folder)
-        named = _read_settings(root).get("pipeline")
+        named = read_settings(root).get("pipeline")
         path = root / named if isinstance(named, str) else folder / DEFAULT_PIPELINE
     else:
         path = folder / pipeline
@@ -66,7 +66,14 @@ def find_root(folder: Path) -> Path:
     return folder
 
 
-def _read_settings(root: Path) -> dict[str, Any]:
+SETTINGS = ("pipeline", "hooks")
+
+
+def read_settings(root: Path) -> dict[str, Any]:
+    """Return `[tool.dagrun]` of the project at `root`, empty without one.
+
+    Raises `DefinitionError` when it cannot be read or knows other names than `SETTINGS`.
+    """
     path = root / "pyproject.toml"
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dagrun", {})
@@ -74,9 +81,11 @@ def _read_settings(root: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{path} is not valid TOML: {error}") from error
-    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - {"pipeline"})):
+    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - {*SETTINGS})):
         found = listing(unknown) if isinstance(settings, dict) else "something else"
-        raise DefinitionError(f"[tool.dagrun] in {path} knows only 'pipeline'; found {found}")
+        raise DefinitionError(
+            f"[tool.dagrun] in {path} knows only {listing(SETTINGS)}; found {found}"
+        )
     return settings
 
 

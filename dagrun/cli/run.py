@@ -15,11 +15,12 @@ from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
+from dagrun.engine.hooks import read_hooks
 from dagrun.engine.verify import BadShare
 from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
-from dagrun.ui.terminal import tell, tell_error
+from dagrun.ui.terminal import tell, tell_error, tell_warning
 from dagrun.ui.verification import check_lines, strict_line, verification_line
 
 
@@ -51,6 +52,7 @@ def run(
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
             stages = workspace.pipeline.stages
+            hooks = read_hooks(workspace.project.root)
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:
                 result = workspace.run(selection, settings, progress, progress.above)
@@ -60,12 +62,15 @@ def run(
             if strict:
                 tell(strict_line(result))
             tell(summary(result))
+        document = run_document(result)
+        for problem in hooks.tell(result, document):
+            tell_warning(problem)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
         tell_error("interrupted; everything committed so far is kept")
         os._exit(EXIT_CODES["interrupted"])
     if as_json:
-        show_document(run_document(result))
+        show_document(document)
     return result.exit_code
 
 

@@ -8,12 +8,14 @@ import math
 import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagrun.engine.canonical import decode, digest, encode, to_bytes
+from dagrun.engine.canonical import decode, digest, encode, find_object, to_bytes
 from dagrun.engine.errors import Unhashable
 
 
@@ -105,3 +107,12 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     }
     assert seen == {digest("test", encode(value))}
     assert digest("test", 1) != digest("other", 1)
+
+
+def test_an_object_is_found_whole_while_another_thread_imports_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slowly_made.py").write_text("import time\ntime.sleep(0.3)\nTHING = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(find_object, ["slowly_made:THING"] * 4)) == [1] * 4
