@@ -11,7 +11,8 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +78,8 @@ class RunLog:
             "status": result.status,
             "key": result.key,
             "seconds": round(result.seconds, 6),
+            "saved": round(result.saved, 6) or None,
+            "at": round(time.time(), 6),
             "rows": result.rows,
             "reason": result.reason,
             "attempts": result.attempts,
@@ -152,6 +155,57 @@ class Runs:
                 if line["status"] in ("hit", "ran") and line.get("key"):
                     self._keys.setdefault(name, line["key"])
         return self._store.entries.read(self._keys[stage])
+
+    def measures(
+        self, stages: Collection[str], *, before: str, depth: int, most: int
+    ) -> dict[str, list[tuple[int | None, float]]]:
+        """Return `(rows, seconds)` of each stage in the runs before one that really ran it.
+
+        Newest first, at most `most` of each, from at most `depth` runs of the same pipeline file.
+        """
+        found: dict[str, list[tuple[int | None, float]]] = {name: [] for name in stages}
+        wanted = set(stages)
+        ids = [known for known in self.ids() if known < before][-depth:]
+        file = _read_header(self._store.runs / f"{before}.jsonl").get("file")
+        for run_id in reversed(ids):
+            path = self._store.runs / f"{run_id}.jsonl"
+            if not wanted or _read_header(path).get("file") != file:
+                continue
+            for line in map(_parse_line, _lines_with(RAN, path.read_bytes())):
+                if line and line.get("stage") in wanted and line["status"] == "ran":
+                    measured = found[line["stage"]]
+                    measured.append((line.get("rows"), line["seconds"]))
+                    if len(measured) == most:
+                        wanted.remove(line["stage"])
+        return found
+
+
+RAN = b'"status":"ran"'
+
+
+def _lines_with(text: bytes, data: bytes) -> Iterator[bytes]:
+    """Yield the lines that hold a text; the others, which are most, are not even split."""
+    at = data.find(text)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        yield data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(data)]
+        at = data.find(text, end) if end >= 0 else -1
+
+
+def _read_header(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return _parse_line(file.readline()) or {}
+    except FileNotFoundError:
+        return {}
+
+
+def _parse_line(text: bytes) -> Mapping[str, Any] | None:
+    try:
+        line: Mapping[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return line
 
 
 def _parse(run_id: str, path: Path) -> Run:

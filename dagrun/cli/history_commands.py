@@ -15,8 +15,9 @@ def runs() -> None:
     """The runs that the store remembers."""
 
 
-@runs.command("list", epilog="Example: dagrun runs list -n 5")
+@runs.command("list", epilog="Example: dagrun runs list -n 5; dagrun runs list --stage model")
 @pipeline_option
+@click.option("--stage", metavar="STAGE", help="What the runs made of this stage: rows, seconds.")
 @click.option(
     "-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
 )
@@ -24,6 +25,19 @@ def runs() -> None:
 def list_runs(**options: Any) -> int:
     """List the runs, newest first."""
     return carry_out("dagrun.cli.runs:list_runs", options)
+
+
+@runs.command("compare", epilog="Example: dagrun runs compare 7f3a last")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B", default="last")
+@pipeline_option
+@json_option
+def compare_runs(**options: Any) -> int:
+    """Compare run A with run B: which stages ran, their keys, rows and seconds.
+
+    A run is named by its id, the beginning or the end of it, or `last`.
+    """
+    return carry_out("dagrun.cli.runs:compare_runs", options)
 
 
 @click.command(epilog="Example: dagrun show last; dagrun show model")

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
+from dagrun.engine.bands import find_unusual
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
 from dagrun.engine.hooks import read_hooks
 from dagrun.engine.verify import BadShare
 from dagrun.engine.workspace import RunSettings, Workspace
+from dagrun.ui.history import unusual_line
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
 from dagrun.ui.terminal import tell, tell_error, tell_warning
@@ -62,7 +64,11 @@ def run(
             if strict:
                 tell(strict_line(result))
             tell(summary(result))
-        document = run_document(result)
+        every = (*result.stages, *result.effects)
+        unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
+        for found in unusual:
+            tell_warning(unusual_line(found))
+        document = run_document(result, unusual)
         for problem in hooks.tell(result, document):
             tell_warning(problem)
     except KeyboardInterrupt:

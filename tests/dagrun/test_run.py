@@ -164,7 +164,7 @@ def test_json_is_the_only_thing_on_standard_output(call: Call, numbers: ProjectF
     document = answer.document
     assert set(document) == {
         "run_id", "pipeline", "status", "stages", "effects", "commit", "dirty", "seconds",
-        "checks",
+        "checks", "unusual",
     }  # fmt: skip
     split = document["stages"][1]
     assert set(split) == {
