@@ -40,8 +40,29 @@ def compare_runs(**options: Any) -> int:
     return carry_out("dagrun.cli.runs:compare_runs", options)
 
 
-@click.command(epilog="Example: dagrun show last; dagrun show model")
+@runs.command("export", epilog="Example: dagrun runs export last -o events.jsonl")
+@click.argument("run", metavar="RUN", default="last")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["openlineage"]),
+    default="openlineage",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("-o", "output", type=click.Path(dir_okay=False), help="Write to a file instead.")
+@click.option(
+    "--namespace", default="dagrun", show_default=True, help="Of the jobs and the artifacts."
+)
+@pipeline_option
+def export_run(**options: Any) -> int:
+    """Write RUN as OpenLineage events, one JSON object a line."""
+    return carry_out("dagrun.cli.lineage:export_run", options)
+
+
+@click.command(epilog="Example: dagrun show last; dagrun show model --lineage")
 @click.argument("name", metavar="RUN|ARTIFACT|STAGE")
+@click.option("--lineage", is_flag=True, help="What it was made from, up to the raw sources.")
 @pipeline_option
 @json_option
 def show(**options: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -95,3 +96,63 @@ def test_an_unusual_volume_is_told_after_a_run(call: Call, counting: ProjectFold
     (found,) = answer.document["unusual"]
     assert (found["stage"], found["quantity"], found["value"]) == ("rows", "rows", 7)
     assert "usual are" not in call("run", "-t", "rows", "-p", "rows.count=7").err
+
+
+TREE = """\
+total  key ............, code ............  just now
+├─ fixed  key ............, code ............  just now
+│  └─ rows  100 rows, key ............, code ............, count = 100  just now
+│     └─ files: data/a.txt  ............
+├─ low (of stage pair)  1 row, key ............, code ............  just now
+└─ rows  see above
+"""
+
+
+def test_a_lineage_is_a_tree_down_to_the_files(call: Call, project: ProjectFolder) -> None:
+    project.write("data/a.txt", "text")
+    project.write(
+        "pipeline.py",
+        """
+        import polars as pl
+        from dagrun import Files, stage
+
+        @stage
+        def rows(count: int = 100, files: Files = Files("data/a.txt")) -> pl.DataFrame:
+            return pl.DataFrame({"x": range(count)})
+
+        @stage
+        def fixed(rows: pl.DataFrame) -> int:
+            return 1
+
+        @stage(outputs=("low", "high"))
+        def pair() -> tuple[pl.DataFrame, ...]:
+            return pl.DataFrame({"x": [1]}), pl.DataFrame({"x": [2]})
+
+        @stage
+        def total(rows: pl.DataFrame, fixed: int, low: pl.DataFrame) -> int:
+            return rows["x"].sum()
+        """,
+    )
+    call("run")
+    answer = call("show", "total", "--lineage")
+    assert answer.code == 0
+    assert re.sub(r"\b[0-9a-f]{12}\b", "." * 12, steady(answer.out)) == TREE
+    document = call("show", "low", "--lineage", "--json").document
+    assert (document["artifact"], [step["stage"] for step in document["stages"]]) == (
+        "low", ["pair"],
+    )  # fmt: skip
+    document = call("show", "fixed", "--lineage", "--json").document
+    (source,) = document["stages"][1]["sources"]
+    assert list(source["files"]) == ["data/a.txt"]
+    assert document["stages"][0]["inputs"]["rows"]["key"] == document["stages"][1]["key"]
+
+
+def test_a_run_is_exported_a_line_per_event(call: Call, counting: ProjectFolder) -> None:
+    call("run")
+    answer = call("runs", "export", "last", "--namespace", "mine")
+    events = [json.loads(line) for line in answer.out.splitlines()]
+    assert len(events) == 6
+    assert {event["job"]["namespace"] for event in events} == {"mine"}
+    assert "wrote 6 events to out.jsonl" in call("runs", "export", "-o", "out.jsonl").err
+    assert len((counting.root / "out.jsonl").read_text().splitlines()) == 6
+    assert call("runs", "export", "--format", "other").code == 2
