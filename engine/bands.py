@@ -9,7 +9,6 @@ limits: with fewer than `LEAST` earlier runs nothing is said; trends and seasons
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -50,13 +49,20 @@ class Unusual:
     runs: int
 
 
+def median(values: Sequence[float]) -> float:
+    """Return the middle of at least one value. (`statistics` would take 25 ms to import.)"""
+    ranked = sorted(values)
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
+
+
 def band(values: Sequence[float], quantity: Quantity) -> tuple[float, float, float]:
     """Return `(low, median, high)` of at least one measure; `low` is never negative."""
-    median = statistics.median(values)
-    deviation = statistics.median(abs(value - median) for value in values)
+    middle = median(values)
+    deviation = median([abs(value - middle) for value in values])
     share, amount = FLOORS[quantity]
-    half = max(DEVIATIONS * PER_MAD * deviation, share * median, amount)
-    return max(0.0, median - half), median, median + half
+    half = max(DEVIATIONS * PER_MAD * deviation, share * middle, amount)
+    return max(0.0, middle - half), middle, middle + half
 
 
 def find_unusual(runs: Runs, results: Iterable[StageResult], *, run_id: str) -> tuple[Unusual, ...]:
@@ -73,7 +79,7 @@ def find_unusual(runs: Runs, results: Iterable[StageResult], *, run_id: str) -> 
         ):
             if value is None or len(earlier) < LEAST:
                 continue
-            low, median, high = band(earlier, quantity)  # type: ignore[arg-type]
+            low, middle, high = band(earlier, quantity)  # type: ignore[arg-type]
             if not low <= value <= high:
                 found.append(
                     Unusual(
@@ -82,7 +88,7 @@ def find_unusual(runs: Runs, results: Iterable[StageResult], *, run_id: str) -> 
                         value=value,
                         low=low,
                         high=high,
-                        median=median,
+                        median=middle,
                         runs=len(earlier),
                     )
                 )

@@ -2,8 +2,9 @@
 
 One file of JSON lines a stage, `runs/<run id>.logs/<stage>.jsonl`, written line by line while the
 stage runs and only if it says anything; the attempts of a retried stage follow each other.
-Guarantee: a line that is read back is whole. The limits: after `LIMIT` characters the rest is
-counted, not kept; nothing is synced, so a power cut may take the end.
+Guarantee: a line that is read back is whole, and a log that cannot be written never harms the
+stage. The limits: after `LIMIT` characters, or on a full disk, the rest is counted, not kept;
+nothing is synced, so a power cut may take the end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import BinaryIO, Literal
 
 from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.engine.runlog import Run, Runs
-from dagrun.engine.store.durable import store_errors
 from dagrun.engine.store.store import Store
 
 LIMIT = 16_000_000
@@ -47,21 +47,22 @@ class LogFile:
         self._lock = threading.Lock()
 
     def add(self, origin: Origin, text: str) -> None:
-        """Append a line. Raises `StoreUnusable`."""
+        """Append a line."""
         with self._lock:
-            if self._size > LIMIT:
+            if self._size > LIMIT or not self._append(origin, text):
                 self._dropped += len(text) + 1
-                return
             self._size += len(text) + 1
-            self._append(origin, text)
 
-    def _append(self, origin: Origin, text: str) -> None:
+    def _append(self, origin: Origin, text: str) -> bool:
         line = {"at": round(time.time(), 3), "origin": origin, "text": text}
-        with store_errors(self._path):
+        try:
             if self._file is None:
                 self._path.parent.mkdir(exist_ok=True)
                 self._file = self._path.open("ab", buffering=0)
             self._file.write(json.dumps(line).encode() + b"\n")
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Say what was dropped, and close the file."""

@@ -209,9 +209,8 @@ def find_tracer() -> tuple[tuple[str, ...], str]:
     if program is None:
         return (), "strace is not installed"
     command = (program, *OPTIONS, *CALLS)
-    tried = subprocess.run(
-        [*command, "-o", os.devnull, "true"], capture_output=True, text=True, check=False
-    )
+    trial = [*command, "-o", os.devnull, sys.executable, "-I", "-S", "-c", ""]
+    tried = subprocess.run(trial, capture_output=True, text=True, check=False)
     if tried.returncode != 0:
         return (), tried.stderr.strip().splitlines()[-1] if tried.stderr else "strace fails"
     return command, ""

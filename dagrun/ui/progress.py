@@ -88,12 +88,13 @@ class Progress:
 
         Called from the threads of stages. What is piped elsewhere stays apart.
         """
-        if self._live is None or stream not in self._terminals:
+        live = self._live
+        if live is None or stream not in self._terminals:
             return False
         if line is not None:
             from rich.text import Text
 
-            self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+            live.console.print(Text.from_ansi(line), soft_wrap=True)
         return True
 
     def tell_effects(self) -> None:

@@ -1,7 +1,8 @@
 """What a worker process writes to its standard streams, handed over while it runs.
 
-Guarantee: all that the worker itself wrote is handed over before `finish` returns. What children
-of it write after its end is lost: nobody waits for them.
+Guarantee: all that the worker itself wrote is handed over before `finish` returns, and a worker
+never waits for a listener that fails. What children of it write after its end is lost: nobody
+waits for them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Pipes:
 
     def __init__(self, hear: Callable[[Any, str], None]) -> None:
         self._hear = hear
+        self._deaf = False
         self._reading: dict[int, str] = {}
         self._writing: dict[str, int] = {}
         for name in ("stdout", "stderr"):
@@ -81,6 +83,10 @@ class Pipes:
             if not data and descriptor in selector.get_map():
                 selector.unregister(descriptor)
             found = found or bool(data)
-            if text := decoders[name].decode(data):
-                self._hear(name, text)
+            text = decoders[name].decode(data)
+            if text and not self._deaf:
+                try:
+                    self._hear(name, text)
+                except Exception:  # noqa: BLE001 - a terminal that is gone must not stop the worker
+                    self._deaf = True
         return found

@@ -232,3 +232,26 @@ def test_what_led_to_a_hit_is_found_in_the_run_that_made_it(project: ProjectFold
     (line,) = read_log(store, found.run_id, "talker")
     assert isinstance(line, Line)
     assert line.text == "n is 1"
+
+
+def test_a_log_that_cannot_be_written_harms_nobody(
+    project: ProjectFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import pathlib
+        from dagrun import stage
+        from dagrun.engine.context import current
+
+        @stage
+        def talker() -> int:
+            run_id = current().run_id
+            # A file where the folder of the logs would be.
+            (current().store.runs / f"{run_id}.logs").touch()
+            print("still shown")
+            return 1
+        """,
+    )
+    assert project.run().status == "done"
+    assert "still shown" in capfd.readouterr().out
