@@ -9,6 +9,7 @@ from typing import Any, Literal
 StageStatus = Literal["hit", "ran", "failed", "skipped", "halted", "pruned"]
 RunStatus = Literal["done", "failed", "halted", "interrupted"]
 EXIT_CODES: Mapping[RunStatus, int] = {"done": 0, "failed": 1, "halted": 3, "interrupted": 130}
+VERIFICATION_FAILED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,50 @@ class StageResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One place where a stage that was executed again gave other data than the store holds.
+
+    Attributes:
+        output: the artifact.
+        column: the table's column or the document's field; None for the artifact as a whole.
+        what: in words, what differs.
+    """
+
+    output: str
+    column: str | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What came of executing a hit again.
+
+    Attributes:
+        seconds: how long its function took this time.
+        differences: empty when it gave the data that the store holds.
+        cause: what is suspected, and what to do about it; "" without differences.
+        error: the failure's message, when it did not get through.
+    """
+
+    name: str
+    seconds: float = 0.0
+    differences: tuple[Difference, ...] = ()
+    cause: str = ""
+    error: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the very same data came out."""
+        return not self.differences and self.error is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A finished run. `stages` are in topological order; effects are listed apart."""
+    """A finished run. `stages` are in topological order; effects are listed apart.
+
+    Attributes:
+        checks: the hits that were executed again; None when none were to be.
+    """
 
     run_id: str
     pipeline: str
@@ -83,6 +126,13 @@ class RunResult:
     effects: tuple[StageResult, ...]
     commit: str | None = None
     dirty: bool | None = None
+    checks: tuple[Check, ...] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The command line's exit code: what a verification found outweighs a gate's no."""
+        unlike = any(not check.passed for check in self.checks or ())
+        return VERIFICATION_FAILED if unlike else EXIT_CODES[self.status]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,4 +189,19 @@ class RunStopping:
     running: tuple[str, ...]
 
 
-Event = RunStarted | StageStarted | StageRetried | StageAdvanced | StageFinished | RunStopping
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageVerified:
+    """A hit was executed again, after the run proper."""
+
+    check: Check
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | StageRetried
+    | StageAdvanced
+    | StageFinished
+    | RunStopping
+    | StageVerified
+)

@@ -9,11 +9,9 @@ same key. The stage's function is called at most once per key at a time, in all 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import platform
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +23,7 @@ from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
 from dagrun.engine.heal import make_again
+from dagrun.engine.hearing import heard
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
@@ -34,6 +33,8 @@ from dagrun.engine.stage import Verdict
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
+from dagrun.engine.traces import user_trace
+from dagrun.engine.undeclared import UndeclaredReads, declared_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +94,26 @@ class Handle:
 HANDLES: dict[str, Handle] = {}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What one call of a stage gave, stored.
+
+    Attributes:
+        seconds: how long the function took.
+        lazy: names of the outputs that were returned as lazy plans.
+    """
+
+    outputs: dict[str, Output]
+    seconds: float
+    lazy: tuple[str, ...] = ()
+
+
+@heard
 def perform(request: Request) -> Reply:
     """Make one attempt. Never raises for what the stage or the store does wrong."""
     try:
-        handle = HANDLES.get(request.run_id) or _load_handle(request)
-        recipe = _recipe(request, handle.recipes)
+        handle = find_handle(request)
+        recipe = find_recipe(request, handle)
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
         with handle.store.lock(request.key):
@@ -109,11 +125,21 @@ def perform(request: Request) -> Reply:
             stands = handle.store.commit(entry, recipe.code.texts, force=force)
             return Reply(outputs=dict(stands.outputs), seconds=entry.seconds)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
-        return Reply(error=_describe(request.stage, error), trace=user_trace(error))
+        trace = None if isinstance(error, UndeclaredReads) else user_trace(error)
+        return Reply(error=describe(request.stage, error), trace=trace)
 
 
-def _recipe(request: Request, recipes: Mapping[str, Recipe]) -> Recipe:
-    recipe = recipes[request.stage]
+def find_handle(request: Request) -> Handle:
+    """Return the run's handle in this process, loading the pipeline if there is none.
+
+    Raises `ProjectChanged` when what is loaded is not what was planned.
+    """
+    return HANDLES.get(request.run_id) or _load_handle(request)
+
+
+def find_recipe(request: Request, handle: Handle) -> Recipe:
+    """Return the recipe of the stage that is asked for, or of one of its elements."""
+    recipe = handle.recipes[request.stage]
     return recipe if request.element is None else element_recipe(recipe, request.element)
 
 
@@ -124,11 +150,12 @@ def _load_handle(request: Request) -> Handle:
     pipeline = load_pipeline(Project(root=request.root, pipeline=request.pipeline))
     selection = Selection(overrides={request.stage: request.overrides}, seed=request.seed)
     recipes = make_recipes(pipeline, [request.stage], selection, stats)
-    recipe = _recipe(request, recipes)
+    handle = Handle(store=store, recipes=recipes, cancelled=threading.Event())
+    recipe = find_recipe(request, handle)
     logical = {name: output.logical for name, output in request.inputs.items()}
     if request.key and make_key(make_preimage(recipe, logical)) != request.key:
         raise ProjectChanged(request.stage)
-    return Handle(store=store, recipes=recipes, cancelled=threading.Event())
+    return handle
 
 
 class ProjectChanged(DagrunError):
@@ -151,29 +178,39 @@ class BadResult(DagrunError):
 
 
 def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
-    _, seconds = _call(request, recipe, handle)
+    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
+        _, seconds = _call(request, recipe, handle)
     return Reply(seconds=seconds)
 
 
 def _compute(request: Request, recipe: Recipe, handle: Handle) -> Entry:
     """Call the stage, store its outputs, and return the entry that is to be published."""
-    value, seconds = _call(request, recipe, handle)
-    outputs = {
-        name: _dump(recipe, name, item, handle.store)
-        for name, item in _split_outputs(recipe, value).items()
-    }
-    _check_sources(recipe)
+    made = make_outputs(request, recipe, handle, handle.store)
     logical = {name: output.logical for name, output in request.inputs.items()}
     return Entry(
         key=request.key,
         stage=request.stage,
         preimage=make_preimage(recipe, logical),
-        outputs=outputs,
+        outputs=made.outputs,
         producers=dict(request.producers),
-        seconds=seconds,
+        seconds=made.seconds,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},
     )
+
+
+def make_outputs(request: Request, recipe: Recipe, handle: Handle, into: Store) -> Made:
+    """Call the stage on its stored inputs and dump what it returns `into` a store.
+
+    No entry is written. Raises what the stage raises, and `DagrunError` of many kinds.
+    """
+    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
+        value, seconds = _call(request, recipe, handle)
+        parts = _split_outputs(recipe, value)
+        lazy = tuple(name for name, part in parts.items() if type(part).__name__ == "LazyFrame")
+        outputs = {name: _dump(recipe, name, part, into) for name, part in parts.items()}
+    _check_sources(recipe)
+    return Made(outputs=outputs, seconds=seconds, lazy=lazy)
 
 
 def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]:
@@ -250,22 +287,8 @@ def _check_sources(recipe: Recipe) -> None:
                 raise ProjectChanged(recipe.stage.name)
 
 
-def _describe(stage: str, error: BaseException) -> str:
-    if isinstance(error, (StageFailed, ProjectChanged, BadResult)):
+def describe(stage: str, error: BaseException) -> str:
+    """Return a failed attempt's message, which names the stage."""
+    if isinstance(error, (StageFailed, ProjectChanged, BadResult, UndeclaredReads)):
         return str(error)
     return str(StageFailed(stage, "calling it", error))
-
-
-_HERE = Path(__file__).parent
-OWN_FOLDERS = (f"{_HERE}{os.sep}", f"{_HERE.parent / 'stages'}{os.sep}")
-
-
-def user_trace(error: BaseException) -> str:
-    """Format a traceback without the frames of the engine and of the ready-made stages."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=False)
-    link: traceback.TracebackException | None = report
-    while link is not None:
-        frames = [frame for frame in link.stack if not frame.filename.startswith(OWN_FOLDERS)]
-        link.stack = traceback.StackSummary.from_list(frames)
-        link = link.__cause__ or link.__context__
-    return "".join(report.format())

@@ -16,6 +16,13 @@ from dagrun.engine.execute import Reply, Request, perform
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.executors.processes import ProcessExecutor
 from dagrun.engine.prepare import Prepared
+from dagrun.engine.stage import Stage
+
+
+def own_process(stage: Stage[..., Any]) -> dict[str, float]:
+    """Return the limits for which a stage needs a process of its own; empty if it needs none."""
+    limits = {"timeout": stage.timeout, "memory": stage.resources.get("memory")}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 class Launcher:
@@ -51,8 +58,7 @@ class Launcher:
             force=stage.name in self._prepared.forced or not stage.cache,
             element=dict(attempt.element.params) if attempt.element else None,
         )
-        limits = {"timeout": stage.timeout, "memory": stage.resources.get("memory")}
-        options = {name: limit for name, limit in limits.items() if limit is not None}
+        options = own_process(stage)
         executor = self._executor("processes" if options else self._name)
         return executor.submit(perform, request, **options)
 

@@ -17,7 +17,6 @@ from dagrun.engine.amounts import SettingInvalid, read_amounts
 from dagrun.engine.errors import DefinitionError, listing
 
 DEFAULT_PIPELINE = "pipeline.py"
-KNOWN_SETTINGS = {"limits", "pipeline"}
 """What `[tool.dagrun]` in pyproject.toml may hold."""
 
 
@@ -49,7 +48,7 @@ def find_project(pipeline: str | Path | None, folder: Path) -> Project:
     """
     if pipeline is None:
         root = find_root(folder)
-        named = _read_settings(root).get("pipeline")
+        named = read_settings(root).get("pipeline")
         path = root / named if isinstance(named, str) else folder / DEFAULT_PIPELINE
     else:
         path = folder / pipeline
@@ -64,7 +63,7 @@ def find_project(pipeline: str | Path | None, folder: Path) -> Project:
 
 def _read_limits(root: Path) -> dict[str, float]:
     try:
-        return read_amounts(_read_settings(root).get("limits", {}))
+        return read_amounts(read_settings(root).get("limits", {}))
     except SettingInvalid as error:
         where = root / "pyproject.toml"
         raise DefinitionError(f"[tool.dagrun] limits in {where}: {error}") from None
@@ -79,7 +78,14 @@ def find_root(folder: Path) -> Path:
     return folder
 
 
-def _read_settings(root: Path) -> dict[str, Any]:
+SETTINGS = ("hooks", "limits", "pipeline")
+
+
+def read_settings(root: Path) -> dict[str, Any]:
+    """Return `[tool.dagrun]` of the project at `root`, empty without one.
+
+    Raises `DefinitionError` when it cannot be read or knows other names than `SETTINGS`.
+    """
     path = root / "pyproject.toml"
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("dagrun", {})
@@ -87,9 +93,9 @@ def _read_settings(root: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{path} is not valid TOML: {error}") from error
-    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - KNOWN_SETTINGS)):
+    if not isinstance(settings, dict) or (unknown := sorted(set(settings) - {*SETTINGS})):
         found = listing(unknown) if isinstance(settings, dict) else "something else"
         raise DefinitionError(
-            f"[tool.dagrun] in {path} knows only {listing(sorted(KNOWN_SETTINGS))}; found {found}"
+            f"[tool.dagrun] in {path} knows only {listing(SETTINGS)}; found {found}"
         )
     return settings

@@ -16,13 +16,14 @@ from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.findings import Finding
 from dagrun.engine.fsck import ASIDE
-from dagrun.engine.runlog import domain
+from dagrun.engine.runids import domain
+from dagrun.engine.running import RunSettings
 from dagrun.engine.store.durable import remove, store_errors, write_whole
 from dagrun.engine.store.locks import is_held, remove_abandoned
 from dagrun.engine.store.refs import parse_ref
 from dagrun.engine.store.sealed import unseal
 from dagrun.engine.store.store import RUN_LOCK, Store
-from dagrun.engine.workspace import RunSettings, Workspace
+from dagrun.engine.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,8 @@ def stage_form(result: StageResult) -> dict[str, Any]:
         "status": result.status,
         "key": result.key,
         "seconds": round(result.seconds, 6),
+        "saved": round(result.saved, 6) or None,
+        "at": round(time.time(), 6),
         "rows": result.rows,
         "reason": result.reason,
         "attempts": result.attempts,
@@ -95,7 +98,9 @@ class RunLog:
     def finish(self, result: RunResult) -> None:
         """Log the end of the run, durably."""
         end = {"status": result.status, "seconds": round(result.seconds, 6)}
-        self._append({**end, "commit": result.commit, "dirty": result.dirty})
+        unlike = [check.name for check in result.checks or () if not check.passed]
+        verified = {"verified": len(result.checks), "unlike": unlike} if result.checks else {}
+        self._append({**end, **verified, "commit": result.commit, "dirty": result.dirty})
         with store_errors(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -168,6 +173,50 @@ class Runs:
                 if line["status"] in ("hit", "ran") and line.get("key"):
                     self._keys.setdefault(name, line["key"])
         return self._store.entries.read(self._keys[stage])
+
+    def measures(
+        self, stages: Collection[str], *, before: str, depth: int, most: int
+    ) -> dict[str, list[tuple[int | None, float]]]:
+        """Return `(rows, seconds)` of each stage in the runs before one that really ran it.
+
+        Newest first, at most `most` of each, from at most `depth` runs of the same pipeline file.
+        """
+        found: dict[str, list[tuple[int | None, float]]] = {name: [] for name in stages}
+        wanted = set(stages)
+        ids = [known for known in self.ids() if known < before][-depth:]
+        file = _read_header(self._store.runs, before).get("file")
+        for run_id in reversed(ids):
+            if not wanted or _read_header(self._store.runs, run_id).get("file") != file:
+                continue
+            data = (self._store.runs / f"{run_id}.jsonl").read_bytes()
+            for text in _lines_with(RAN, data):
+                line = unseal(domain(run_id), text)
+                if line and line.get("stage") in wanted and line["status"] == "ran":
+                    measured = found[line["stage"]]
+                    measured.append((line.get("rows"), line["seconds"]))
+                    if len(measured) == most:
+                        wanted.remove(line["stage"])
+        return found
+
+
+RAN = b'"status":"ran"'
+
+
+def _lines_with(text: bytes, data: bytes) -> Iterator[bytes]:
+    """Yield the lines that hold a text; the others, which are most, are not even split."""
+    at = data.find(text)
+    while at >= 0:
+        end = data.find(b"\n", at) + 1 or len(data)
+        yield data[data.rfind(b"\n", 0, at) + 1 : end]
+        at = data.find(text, end)
+
+
+def _read_header(folder: Path, run_id: str) -> Mapping[str, Any]:
+    try:
+        with (folder / f"{run_id}.jsonl").open("rb") as file:
+            return unseal(domain(run_id), file.readline()) or {}
+    except FileNotFoundError:
+        return {}
 
 
 def _parse(run_id: str, path: Path) -> Run:

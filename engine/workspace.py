@@ -6,7 +6,6 @@ parts together and decides nothing itself.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,50 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine import machine
-from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
-from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
+from dagrun.engine.events import Event, RunResult
 from dagrun.engine.evidence import Witness
-from dagrun.engine.execute import HANDLES, Handle
-from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
-from dagrun.engine.gitstate import GitState
+from dagrun.engine.hearing import Above
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import Project, find_project
-from dagrun.engine.resources import check_resources, make_capacity
-from dagrun.engine.runids import new_run_id
-from dagrun.engine.runlog import RunLog, Runs
+from dagrun.engine.runlog import Runs
+from dagrun.engine.running import RunSettings, carry_out
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """How to run.
-
-    Attributes:
-        jobs: stages at a time; None means the CPUs this process may use.
-        executor: `inline`, `threads` or `processes`.
-        keep_going: after a failure, finish what does not depend on it.
-        limits: how much of a resource there is, besides what the machine and the project say.
-    """
-
-    jobs: int | None = None
-    executor: str = "threads"
-    keep_going: bool = False
-    limits: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.executor not in EXECUTORS:
-            raise DefinitionError(
-                f"no executor named {self.executor!r}.{nearest(self.executor, EXECUTORS)} "
-                f"Executors: {listing(list(EXECUTORS))}"
-            )
-        if self.jobs is not None and self.jobs < 1:
-            raise DefinitionError(f"jobs must be at least 1, not {self.jobs}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,74 +192,26 @@ class Workspace:
         selection: Selection,
         settings: RunSettings,
         emit: Callable[[Event], None],
+        *,
         witness: Witness | None = None,
+        above: Above | None = None,
     ) -> RunResult:
         """Run the selected stages and log the run; `emit` receives events as they happen.
+
+        What stages print is kept, and shown by `above` or written on to the standard streams.
 
         Raises `DefinitionError` or `StoreError` before anything runs; what stages do wrong is in
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
-        prepared = self.prepare(selection, witness)
-        capacity = self._capacity(prepared, settings)
-        git = GitState(self.project.root)
-        run_id = new_run_id()
-        cancelled = threading.Event()
-        with RunLog(self.store, run_id, self.header(selection)) as log:
-
-            def record(event: Event) -> None:
-                if (result := getattr(event, "result", None)) is not None:
-                    log.stage(result)
-                emit(event)
-
-            dispatcher = Dispatcher(
-                prepared,
-                self.store,
-                run_id=run_id,
-                overrides=selection.overrides,
-                capacity=capacity,
-                executor=settings.executor,
-                keep_going=settings.keep_going,
-                cancelled=cancelled,
-                emit=record,
-            )
-            emit(self._started(run_id, prepared))
-            HANDLES[run_id] = Handle(
-                store=self.store,
-                recipes=prepared.recipes,
-                cancelled=cancelled,
-                computed=dispatcher.computed,
-            )
-            try:
-                dispatcher.run()
-            finally:
-                del HANDLES[run_id]
-                commit, dirty = git.read()
-            status = _status(dispatcher.results.values(), cancelled.is_set())
-            result = RunResult(
-                run_id=run_id,
-                pipeline=self.pipeline.name,
-                status=status,
-                seconds=time.perf_counter() - self.started,
-                stages=self._results(prepared, dispatcher.results, effects=False),
-                effects=self._results(prepared, dispatcher.results, effects=True),
-                commit=commit,
-                dirty=dirty,
-            )
-            log.finish(result)
-            return result
-
-    def _capacity(self, prepared: Prepared, settings: RunSettings) -> Mapping[str, float]:
-        jobs = settings.jobs or machine.available().count
-        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
-        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
-        return capacity
-
-    def _started(self, run_id: str, prepared: Prepared) -> RunStarted:
-        return RunStarted(
-            run_id=run_id,
-            pipeline=self.pipeline.name,
-            stages=prepared.order,
-            warnings=prepared.warnings,
+        return carry_out(
+            self.prepare(selection, witness),
+            self.store,
+            settings,
+            overrides=selection.overrides,
+            header=self.header(selection),
+            started=self.started,
+            emit=emit,
+            above=above,
         )
 
     def header(self, selection: Selection) -> dict[str, Any]:
@@ -303,19 +223,3 @@ class Workspace:
             "seed": selection.seed,
             "started": time.time(),
         }
-
-    @staticmethod
-    def _results(
-        prepared: Prepared, results: Mapping[str, StageResult], *, effects: bool
-    ) -> tuple[StageResult, ...]:
-        wanted = [name for name in prepared.order if prepared.recipes[name].stage.effect is effects]
-        return tuple(results[name] for name in wanted)
-
-
-def _status(results: Iterable[StageResult], interrupted: bool) -> RunStatus:
-    if interrupted:
-        return "interrupted"
-    if any(result.status == "failed" for result in results):
-        return "failed"
-    refused = any(result.verdict and not result.verdict["passed"] for result in results)
-    return "halted" if refused else "done"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from dagrun.engine.bands import Unusual
 from dagrun.engine.events import RunResult, StageResult
 from dagrun.ui.terminal import show
 
@@ -45,7 +48,7 @@ def show_document(document: Any) -> None:
     show(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def run_document(result: RunResult) -> dict[str, Any]:
+def run_document(result: RunResult, unusual: Sequence[Unusual] = ()) -> dict[str, Any]:
     """Return a run's result as `run --json` prints it."""
     return {
         "run_id": result.run_id,
@@ -56,6 +59,8 @@ def run_document(result: RunResult) -> dict[str, Any]:
         "dirty": result.dirty,
         "stages": [_stage(stage) for stage in result.stages],
         "effects": [_stage(stage) for stage in result.effects],
+        "checks": None if result.checks is None else [asdict(check) for check in result.checks],
+        "unusual": [asdict(found) for found in unusual],
     }
 
 

@@ -12,8 +12,9 @@ from dagrun.engine.findings import Checked, Finding
 from dagrun.engine.fsck import check
 from dagrun.engine.project import PipelineMissing
 from dagrun.engine.repair import Recomputed, mend, recompute
+from dagrun.engine.running import RunSettings
 from dagrun.engine.store.store import Store, check_format
-from dagrun.engine.workspace import RunSettings, Workspace
+from dagrun.engine.workspace import Workspace
 from dagrun.ui.progress import Progress
 from dagrun.ui.storage import checked_lines, recomputed_lines
 from dagrun.ui.terminal import show, tell_warning

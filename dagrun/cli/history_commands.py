@@ -15,8 +15,9 @@ def runs() -> None:
     """The runs that the store remembers."""
 
 
-@runs.command("list", epilog="Example: dagrun runs list -n 5")
+@runs.command("list", epilog="Example: dagrun runs list -n 5; dagrun runs list --stage model")
 @pipeline_option
+@click.option("--stage", metavar="STAGE", help="What the runs made of this stage: rows, seconds.")
 @click.option(
     "-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
 )
@@ -26,8 +27,42 @@ def list_runs(**options: Any) -> int:
     return carry_out("dagrun.cli.runs:list_runs", options)
 
 
-@click.command(epilog="Example: dagrun show last; dagrun show model")
+@runs.command("compare", epilog="Example: dagrun runs compare 7f3a last")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B", default="last")
+@pipeline_option
+@json_option
+def compare_runs(**options: Any) -> int:
+    """Compare run A with run B: which stages ran, their keys, rows and seconds.
+
+    A run is named by its id, the beginning or the end of it, or `last`.
+    """
+    return carry_out("dagrun.cli.runs:compare_runs", options)
+
+
+@runs.command("export", epilog="Example: dagrun runs export last -o events.jsonl")
+@click.argument("run", metavar="RUN", default="last")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["openlineage"]),
+    default="openlineage",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("-o", "output", type=click.Path(dir_okay=False), help="Write to a file instead.")
+@click.option(
+    "--namespace", default="dagrun", show_default=True, help="Of the jobs and the artifacts."
+)
+@pipeline_option
+def export_run(**options: Any) -> int:
+    """Write RUN as OpenLineage events, one JSON object a line."""
+    return carry_out("dagrun.cli.lineage:export_run", options)
+
+
+@click.command(epilog="Example: dagrun show last; dagrun show model --lineage")
 @click.argument("name", metavar="RUN|ARTIFACT|STAGE")
+@click.option("--lineage", is_flag=True, help="What it was made from, up to the raw sources.")
 @pipeline_option
 @json_option
 def show(**options: Any) -> int:
@@ -36,3 +71,16 @@ def show(**options: Any) -> int:
     A run is named by its id, the beginning or the end of it, or `last`.
     """
     return carry_out("dagrun.cli.show:show", options)
+
+
+@click.command(epilog="Example: dagrun logs model; dagrun logs 7f3a model")
+@click.argument("words", metavar="[RUN] STAGE", nargs=-1)
+@pipeline_option
+@json_option
+def logs(**options: Any) -> int:
+    """Print again what STAGE printed and logged in RUN.
+
+    A run is named by its id, the beginning or the end of it, or `last`, which is the default.
+    Without STAGE, the stages of the last run that said anything are listed.
+    """
+    return carry_out("dagrun.cli.logs:logs", options)

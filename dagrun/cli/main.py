@@ -31,6 +31,7 @@ COMMANDS = {
     "graph": f"{_PIPELINE}:graph",
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
+    "logs": f"{_HISTORY}:logs",
     "fsck": f"{_STORE}:fsck",
     "gc": f"{_STORE}:gc",
     "du": f"{_STORE}:du",
@@ -48,7 +49,8 @@ COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: dagrun init DIR\n\n"
     "Exit codes: 0 done, 1 a stage failed, 2 something was given wrongly, 3 halted by a gate, "
-    "4 the store cannot be used or is damaged, 5 golden rows differ, 130 interrupted.",
+    "4 the store cannot be used or is damaged, 5 a verification found a difference, "
+    "130 interrupted.",
 )
 @click.version_option(dagrun.__version__, message="dagrun %(version)s")
 def cli() -> None:

@@ -46,6 +46,19 @@ def init(**options: Any) -> int:
     callback=read_limits,
     help="How much of a resource there is: memory=8GB, gpu=1.",
 )
+@click.option(
+    "--verify",
+    is_flag=False,
+    flag_value="1",
+    metavar="[SHARE]",
+    help="Execute hits again (all, or a share such as --verify=0.1) and compare; nothing stored "
+    "is replaced.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Run each stage in its own process and refuse what it reads without declaring it.",
+)
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""

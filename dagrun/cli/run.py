@@ -15,12 +15,18 @@ from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
 from dagrun.cli.leaving import leave_run
+from dagrun.engine.bands import find_unusual
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
 from dagrun.engine.evidence import Witness
-from dagrun.engine.workspace import RunSettings, Workspace
+from dagrun.engine.hooks import read_hooks
+from dagrun.engine.running import RunSettings
+from dagrun.engine.verify import BadShare
+from dagrun.engine.workspace import Workspace
+from dagrun.ui.history import unusual_line
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
-from dagrun.ui.terminal import tell, tell_error
+from dagrun.ui.terminal import tell, tell_error, tell_warning
+from dagrun.ui.verification import check_lines, strict_line, verification_line
 
 
 def run(
@@ -34,6 +40,8 @@ def run(
     executor: str,
     keep_going: bool,
     limits: Mapping[str, float],
+    verify: str | None,
+    strict: bool,
     as_json: bool,
     words: Sequence[str],
 ) -> int:
@@ -41,7 +49,14 @@ def run(
 
     `words` are the command line, under which a receipt is left.
     """
-    settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going, limits=limits)
+    settings = RunSettings(
+        jobs=jobs,
+        executor=executor,
+        keep_going=keep_going,
+        limits=limits,
+        verify=_share(verify),
+        strict=strict,
+    )
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
@@ -49,20 +64,44 @@ def run(
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
             stages = workspace.pipeline.stages
+            hooks = read_hooks(workspace.project.root)
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:
-                result = workspace.run(selection, settings, progress, witness)
+                result = workspace.run(
+                    selection, settings, progress, witness=witness, above=progress.above
+                )
             progress.tell_effects()
             _tell_troubles(workspace, result, again)
+            _tell_checks(result)
+            if strict:
+                tell(strict_line(result))
             tell(summary(result))
+            every = (*result.stages, *result.effects)
+            unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
+            for found in unusual:
+                tell_warning(unusual_line(found))
+            document = run_document(result, unusual)
+            for problem in hooks.tell(result, document):
+                tell_warning(problem)
             leave_run(witness, words, workspace, selection, result, as_json=as_json)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
         tell_error("interrupted; everything committed so far is kept")
         os._exit(EXIT_CODES["interrupted"])
     if as_json:
-        show_document(run_document(result))
-    return EXIT_CODES[result.status]
+        show_document(document)
+    return result.exit_code
+
+
+def _share(verify: str | None) -> float:
+    """Read the share of hits to verify. Raises `BadShare`."""
+    try:
+        share = float(verify) if verify is not None else 0.0
+    except ValueError:
+        raise BadShare(verify) from None
+    if verify is not None and not 0 < share <= 1:
+        raise BadShare(verify)
+    return share
 
 
 def _command(pipeline: str | None, params: Mapping[str, str], seed: int) -> list[str]:
@@ -96,6 +135,16 @@ def _tell_troubles(workspace: Workspace, result: RunResult, again: list[str]) ->
         tell(trouble)
     if troubles:
         tell()
+
+
+def _tell_checks(result: RunResult) -> None:
+    if result.checks is None:
+        return
+    for check in result.checks:
+        if not check.passed:
+            tell("\n".join(check_lines(check)))
+    hits = sum(stage.status == "hit" for stage in result.stages)
+    tell(verification_line(result.checks, hits))
 
 
 @contextlib.contextmanager

@@ -4,22 +4,75 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
+from dagrun.engine.comparison import compare, totals
+from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.engine.runlog import Run, Runs
-from dagrun.ui.history import run_lines
-from dagrun.ui.terminal import show
+from dagrun.ui.history import comparison_lines, run_lines, stage_lines, totals_line
+from dagrun.ui.terminal import show, tell
 
 
-def list_runs(*, pipeline: str | None, count: int, as_json: bool) -> int:
-    """List the newest runs. Raises `NoStore`."""
-    found = list(itertools.islice(Runs(open_store(pipeline)).newest_first(), count))
+def list_runs(*, pipeline: str | None, stage: str | None, count: int, as_json: bool) -> int:
+    """List the newest runs, or what they made of one stage. Raises `NoStore` or `NoSuchStage`."""
+    runs = Runs(open_store(pipeline)).newest_first()
+    if stage is not None:
+        return _list_stage(stage, runs, count, as_json)
+    found = list(itertools.islice(runs, count))
     if as_json:
-        show_document({"runs": [_document(run) for run in found]})
+        show_document({"runs": [_document(run) for run in found], "totals": asdict(totals(found))})
         return 0
     for line in run_lines(found) or ["no runs yet; start one with: dagrun run"]:
+        show(line)
+    if found:
+        tell(totals_line(totals(found)))
+    return 0
+
+
+class NoSuchStage(DagrunError):
+    """No run that is remembered had a stage of that name."""
+
+    def __init__(self, stage: str, known: list[str]) -> None:
+        self.stage = stage
+        super().__init__(
+            f"no run had a stage {stage!r}.{nearest(stage, known)} Stages: {listing(known)}"
+        )
+
+
+def _list_stage(stage: str, runs: Iterator[Run], count: int, as_json: bool) -> int:
+    known: set[str] = set()
+    found: list[Run] = []
+    for run in runs:
+        known |= run.stages.keys()
+        if stage in run.stages:
+            found.append(run)
+        if len(found) == count:
+            break
+    if not found:
+        raise NoSuchStage(stage, sorted(known))
+    if as_json:
+        lines = [{"run_id": run.run_id, **run.stages[stage]} for run in found]
+        show_document({"stage": stage, "runs": lines})
+        return 0
+    for line in stage_lines(stage, found):
+        show(line)
+    return 0
+
+
+def compare_runs(*, before: str, after: str, pipeline: str | None, as_json: bool) -> int:
+    """Compare two runs stage by stage. Raises `NoStore` or `UnknownRun`."""
+    runs = Runs(open_store(pipeline))
+    first, second = runs.read(before), runs.read(after)
+    pairs = compare(first, second)
+    if as_json:
+        document = {"before": _document(first), "after": _document(second)}
+        show_document({**document, "stages": [asdict(pair) for pair in pairs]})
+        return 0
+    for line in comparison_lines(first, second, pairs):
         show(line)
     return 0
 

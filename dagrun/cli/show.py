@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagrun.cli.documents import show_document
+from dagrun.cli.lineage import show_lineage
 from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Output
@@ -53,8 +54,8 @@ class Made:
     stale: str
 
 
-def show(*, name: str, pipeline: str | None, as_json: bool) -> int:
-    """Show what is called `name`. Raises `NothingCalled` or `NeverMade`."""
+def show(*, name: str, lineage: bool, pipeline: str | None, as_json: bool) -> int:
+    """Show what is called `name`, or its lineage. Raises `NothingCalled` or `NeverMade`."""
     if not name.isidentifier() or name == "last":
         return _show_run(Runs(open_store(pipeline)).read(name), as_json)
     workspace = Workspace.open(pipeline)
@@ -67,6 +68,8 @@ def show(*, name: str, pipeline: str | None, as_json: bool) -> int:
         except UnknownRun:
             raise NothingCalled(name, sorted({*stages, *producers})) from None
     made = _find(workspace, stage_name)
+    if lineage:
+        return show_lineage(workspace.store, name, made.entry, as_json)
     wanted = stages[stage_name].outputs if name in stages else (name,)
     outputs = {item: made.entry.outputs[item] for item in wanted}
     if as_json:

@@ -30,7 +30,7 @@ def entry_lines(entry: Entry, stale: str) -> list[str]:
     facts = {
         "made": f"{ago(entry.created)} in {seconds(entry.seconds)}",
         "key": short(entry.key),
-        "params": ", ".join(f"{name} = {_param(value)}" for name, value in params.items()),
+        "params": ", ".join(f"{name} = {param_text(value)}" for name, value in params.items()),
         "inputs": ", ".join(inputs_of(entry)),
         "stale": paint(stale, "warn"),
     }
@@ -43,7 +43,8 @@ def inputs_of(entry: Entry) -> list[str]:
     return [f"{name} ({short(digest)})" for name, digest in inputs.items()]
 
 
-def _param(value: Any) -> str:
+def param_text(value: Any) -> str:
+    """Return a param's JSON form as a person would write it."""
     if isinstance(value, dict) and list(value) == ["$float"]:
         number = value["$float"]
         return number if number == "nan" else repr(float.fromhex(number))

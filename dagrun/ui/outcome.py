@@ -73,7 +73,7 @@ def failure(result: StageResult, inputs: Mapping[str, Output], again: str, run_i
         result: the failed stage's.
         inputs: what it was given, by name.
         again: the command that runs only it.
-        run_id: of the run, whose log keeps the traceback.
+        run_id: of the run, which keeps what the stage said.
     """
     at_fault = result.trace if result.trace and '  File "' in result.trace else result.error
     tried = f" after {counted(result.attempts, 'attempt')}" if result.attempts > 1 else ""
@@ -85,7 +85,7 @@ def failure(result: StageResult, inputs: Mapping[str, Output], again: str, run_i
         f"{paint('failed:', 'bad')} stage {result.name!r}{tried}{at if bad else ''}",
         f"inputs: {', '.join(given) or 'none'}",
         f"again:  {again}",
-        f"log:    dagrun show {short_run(run_id)}",
+        f"log:    dagrun logs {short_run(run_id)} {result.name}",
     ]
     return "\n".join(lines)
 

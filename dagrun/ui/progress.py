@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Collection
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from dagrun.engine.events import (
     Event,
@@ -43,8 +43,13 @@ class Progress:
         self._advanced: dict[str, str] = {}
         self._width = 0
         self._live: Live | None = None
+        self._stderr: TextIO | None = None
+        self._terminals: set[str] = set()
 
     def __enter__(self) -> Progress:
+        # Kept now: during the run, standard error is shared out to the stages.
+        self._stderr = sys.stderr
+        self._terminals = {"stderr", "stdout"} if sys.stdout.isatty() else {"stderr"}
         return self
 
     def __exit__(
@@ -82,6 +87,20 @@ class Progress:
                 waited = f" waiting for {', '.join(running)};" if running else ""
                 self._say(f"stopping:{waited} interrupt again to leave at once")
 
+    def above(self, stream: str, line: str | None) -> bool:
+        """Show what a stage printed above the live lines; False while nothing is live there.
+
+        Called from the threads of stages. What is piped elsewhere stays apart.
+        """
+        live = self._live
+        if live is None or stream not in self._terminals:
+            return False
+        if line is not None:
+            from rich.text import Text
+
+            live.console.print(Text.from_ansi(line), soft_wrap=True)
+        return True
+
     def tell_effects(self) -> None:
         """Tell the effects that were kept back."""
         if self._held:
@@ -103,13 +122,13 @@ class Progress:
         from rich.console import Console
         from rich.live import Live
 
-        # What stages print to a terminal goes above the live lines; what is piped stays apart.
         self._live = Live(
-            console=Console(stderr=True, no_color=colour() is False),
+            console=Console(file=self._stderr, no_color=colour() is False),
             get_renderable=self._render,
             refresh_per_second=8,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._live.start()
 

@@ -19,15 +19,36 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 from dagrun.engine.amounts import show_amount
 from dagrun.engine.canonical import decode, encode, to_bytes
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.executors.memory import held_by
+from dagrun.engine.executors.pipes import Pipes
 
 POLL = 0.05
 """Seconds between two looks at a call's memory."""
+Hear = Callable[[Any, str], None]
+Hearing = Callable[..., AbstractContextManager[Hear | None]]
+
+
+def _nobody(*_: object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+HEARING: ContextVar[Hearing] = ContextVar("dagrun.hearing", default=_nobody)
+"""Given a call's arguments, what takes `("stdout" or "stderr", text)` of its worker, if anybody.
+
+Read where a call is submitted. A worker that nobody hears writes to this process's streams.
+"""
+TRACER: ContextVar[tuple[str, ...] | None] = ContextVar("dagrun.tracer", default=None)
+"""None, or the command (empty: there is none) that records the files which a worker opens.
+
+With one, the workers of the calls that are submitted refuse undeclared reads.
+"""
 
 
 class WorkerDied(DagrunError):
@@ -74,14 +95,32 @@ class ProcessExecutor(Executor):
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         """Schedule `call(*arguments)`; `timeout=` seconds and `memory=` bytes limit this call."""
         name = f"{call.__module__}:{call.__qualname__}"
-        message = to_bytes({"call": name, "arguments": encode(list(arguments))})
-        return self._threads.submit(self._run, message, **options)
+        hearing = HEARING.get()
+        arguments_form, heard = encode(list(arguments)), hearing is not _nobody
+        message = to_bytes({"call": name, "arguments": arguments_form, "heard": heard})
+        return self._threads.submit(
+            self._run, message, hearing(*arguments), TRACER.get(), **options
+        )
 
     def _run(
-        self, message: bytes, timeout: float | None = None, memory: float | None = None
+        self,
+        message: bytes,
+        hearing: AbstractContextManager[Hear | None],
+        tracer: tuple[str, ...] | None,
+        timeout: float | None = None,
+        memory: float | None = None,
     ) -> Any:
-        with tempfile.TemporaryFile() as answer:
-            process = self._start(answer.fileno())
+        with tempfile.TemporaryFile() as answer, ExitStack() as stack:
+            hear = stack.enter_context(hearing)
+            pipes = Pipes(hear) if hear else None
+            if pipes:
+                stack.callback(pipes.finish)
+            command = [sys.executable, "-m", "dagrun.engine.worker", str(answer.fileno())]
+            if tracer is not None:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dagrun-trace-"))
+                trace = f"{folder}/opens" if tracer else ""
+                command = [*tracer, *(["-o", trace] if tracer else []), *command, trace]
+            process = self._start(command, answer.fileno(), pipes)
             try:
                 assert process.stdin is not None
                 # The pipe stays open: its closing tells the worker that its parent is gone.
@@ -98,20 +137,26 @@ class ProcessExecutor(Executor):
             raise WorkerDied(status)
         return decode(json.loads(data))
 
-    def _start(self, answer: int) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: list[str], answer: int, pipes: Pipes | None
+    ) -> subprocess.Popen[bytes]:
+        out, err = pipes.ends if pipes else (sys.stderr.fileno(), None)
         with self._lock:
             if self._stopped:
                 raise DagrunError("the run was interrupted")
             process = subprocess.Popen(
-                [sys.executable, "-m", "dagrun.engine.worker", str(answer)],
+                command,
                 stdin=subprocess.PIPE,
-                stdout=sys.stderr.fileno(),
+                stdout=out,
+                stderr=err,
                 pass_fds=(answer,),
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
                 start_new_session=True,
             )
             self._processes.add(process)
-            return process
+        if pipes:
+            pipes.start()
+        return process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
-from tests_cli import DAGRUN, Call, steady
+from tests_cli import DAGRUN, Call, in_terminal, steady
 from tests_project import ProjectFolder
 
 FIRST = """\
@@ -71,7 +68,7 @@ publish  skipped                                'model' failed
 failed: stage 'model'
 inputs: low (7 B)
 again:  dagrun run -p model.depth=7 -t model
-log:    dagrun show 7f3a
+log:    dagrun logs 7f3a model
 
 failed in 0.0 s: 2 hit, 1 failed, 2 skipped, 0 of 1 effect ran   run 7f3a
 """
@@ -167,6 +164,7 @@ def test_json_is_the_only_thing_on_standard_output(call: Call, numbers: ProjectF
     document = answer.document
     assert set(document) == {
         "run_id", "pipeline", "status", "stages", "effects", "commit", "dirty", "seconds",
+        "checks", "unusual",
     }  # fmt: skip
     split = document["stages"][1]
     assert set(split) == {
@@ -253,28 +251,6 @@ def test_a_second_interrupt_leaves_at_once(project: ProjectFolder) -> None:
     _, err = process.communicate()
     assert process.returncode == 130
     assert "everything committed so far is kept" in err
-
-
-def in_terminal(folder: Path, **environment: str) -> str:
-    """Run in a terminal of its own and return all that was written to it."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [DAGRUN, "run"],
-        cwd=folder,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", **environment},
-    )
-    os.close(theirs)
-    text = b""
-    try:
-        while part := os.read(ours, 4096):
-            text += part
-    except OSError:  # how Linux tells that the other end is closed
-        pass
-    os.close(ours)
-    assert process.wait() == 0
-    return text.decode()
 
 
 def test_a_terminal_shows_what_is_running(project: ProjectFolder) -> None:

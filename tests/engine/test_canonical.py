@@ -132,6 +132,8 @@ assert not problems, problems
 
 def test_threads_that_import_the_same_name_at_once_all_get_it() -> None:
     subprocess.run([sys.executable, "-P", "-c", IMPORT_AT_ONCE], check=True)
+
+
 def test_an_object_is_found_while_another_thread_imports_its_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,11 @@ from dagrun.engine.fsck import check
 from dagrun.engine.pins import pin
 from dagrun.engine.repair import mend, recompute
 from dagrun.engine.runlog import RunLog
+from dagrun.engine.running import RunSettings
 from dagrun.engine.store.durable import StoreUnusable
 from dagrun.engine.store.entries import ENTRY_VERSION
 from dagrun.engine.store.refs import DamagedRef
 from dagrun.engine.store.store import DamagedMarker, Store
-from dagrun.engine.workspace import RunSettings
 
 
 def damage(path: Path) -> None:

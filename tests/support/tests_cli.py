@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,4 +39,26 @@ def steady(text: str) -> str:
     text = re.sub(r"\bin \d+(\.\d)? s\b", "in 0.0 s", text)
     text = re.sub(r"\b\d+ minutes? ago\b", "just now", text)
     text = re.sub(r"\brun [0-9a-f]{4}\b", "run 7f3a", text)
-    return re.sub(r"\bshow [0-9a-f]{4}\b", "show 7f3a", text)
+    return re.sub(r"\b(show|logs) [0-9a-f]{4}\b", r"\1 7f3a", text)
+
+
+def in_terminal(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run in a terminal of its own and return all that was written to it."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [DAGRUN, "run", *arguments],
+        cwd=folder,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", **environment},
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 4096):
+            text += part
+    except OSError:  # how Linux tells that the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    return text.decode()

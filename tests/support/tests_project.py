@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dagrun.engine.events import Event, RunResult, StageResult
 from dagrun.engine.plan import Plan
-from dagrun.engine.workspace import Explanation, RunSettings, Workspace
+from dagrun.engine.running import RunSettings
+from dagrun.engine.workspace import Explanation, Workspace
 
 
 @dataclass
