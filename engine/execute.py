@@ -8,11 +8,12 @@ same key. The stage's function is called at most once per key at a time, in all 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,16 @@ class Handle:
 
 
 HANDLES: dict[str, Handle] = {}
+
+
+@contextlib.contextmanager
+def registered(run_id: str, handle: Handle) -> Iterator[None]:
+    """Let `perform` find the handle of a run while it goes on in this process."""
+    HANDLES[run_id] = handle
+    try:
+        yield
+    finally:
+        del HANDLES[run_id]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
