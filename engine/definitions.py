@@ -125,7 +125,7 @@ def _class_values(
 ) -> dict[str, Json]:
     """Describe the data of a class, and functions of it that its statement does not show."""
     forms: dict[str, Json] = {}
-    for name, value in vars(kind).items():
+    for name, value in list(vars(kind).items()):
         if name.startswith("__") or isinstance(value, (*DESCRIPTORS, property)):
             continue
         function = getattr(value, "__func__", value)

@@ -3,9 +3,9 @@
 Guarantee: a table comes back with the same columns, dtypes, rows in the same order and values,
 and equal frames give equal bytes under one version of Polars, however they were chunked. An Arrow
 table is kept as Polars understands it (strings become large strings, its metadata is dropped).
-The limit: a lazy plan that does not keep its row order is only as repeatable as its operations;
-`write_lazy` sorts, and so makes any plan repeatable, save for rows that differ in nothing but the
-sign of a zero or the payload of a NaN.
+The limit: a lazy plan that does not keep its row order is only as repeatable as its operations.
+An `Ordered` table is sorted, which makes any plan repeatable, save for rows that differ in nothing
+but the sign of a zero or the payload of a NaN.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from dagrun.engine.codec import Dumped, Ordered
 from dagrun.engine.errors import DagrunError, DefinitionError
+from dagrun.engine.roworder import keeps_order
 from dagrun.engine.streaming import (
     COMPRESSION_LEVEL,
     ROW_GROUP,
@@ -55,14 +56,18 @@ class UnsupportedTable(DefinitionError):
 
 
 class TableCodec:
-    """Stores `pl.DataFrame`, `pl.LazyFrame` (collected in memory) and `pyarrow.Table`."""
+    """Stores `pl.DataFrame`, `pl.LazyFrame` and `pyarrow.Table`.
+
+    A lazy frame is streamed when `Ordered` gives it an order or its plan keeps one; otherwise it
+    is collected in memory.
+    """
 
     def dump(self, value: Any, path: Path) -> Dumped:
         """Write the table. Raises `UnsupportedColumn`, `UnsupportedTable`, or the plan's error."""
         order_by: Sequence[str] = ()
         if isinstance(value, Ordered):
             value, order_by = value.table, value.order_by
-        if isinstance(value, pl.LazyFrame) and order_by:
+        if isinstance(value, pl.LazyFrame) and (order_by or _streams(value)):
             return _dumped(write_lazy(value, path, order_by))
         frame = _as_frame(value)
         if order_by:
@@ -89,6 +94,13 @@ class TableCodec:
 
 
 TABLE = TableCodec()
+
+
+def _streams(frame: pl.LazyFrame) -> bool:
+    try:
+        return keeps_order(frame)
+    except OSError as error:
+        raise PlanFailed(error) from error
 
 
 def _as_frame(value: Any) -> pl.DataFrame:
