@@ -30,13 +30,19 @@ def prepare(peer: str, scratch: Path) -> Path:
         subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", str(lock)], check=True)
         stamp.touch()
     if own:
-        copy = scratch / "tree"
-        shutil.rmtree(copy, ignore_errors=True)
-        skipped = shutil.ignore_patterns("__pycache__")
-        for name in ("dagrun", "engine", "stages", "server", "proto"):
-            shutil.copytree(ROOT / name, copy / name, ignore=skipped)
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, copy / name)
-        again = ["--no-deps", "--no-build-isolation", "--force-reinstall", str(copy)]
-        subprocess.run([*pip, *again], check=True)
+        install_tree(home / "bin", scratch)
     return home / "bin"
+
+
+def install_tree(programs: Path, scratch: Path) -> None:
+    """Install a copy of this tree, without what it needs, by the pip among `programs`."""
+    copy = scratch / "tree"
+    shutil.rmtree(copy, ignore_errors=True)
+    skipped = shutil.ignore_patterns("__pycache__")
+    for name in ("dagrun", "engine", "stages", "server", "proto"):
+        shutil.copytree(ROOT / name, copy / name, ignore=skipped)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    pip = [str(programs / "pip"), "--quiet", "--disable-pip-version-check", "install"]
+    again = ["--no-deps", "--no-build-isolation", "--force-reinstall", str(copy)]
+    subprocess.run([*pip, *again], check=True)

@@ -22,6 +22,7 @@ from session import ROOT, Session, is_quick
 
 sys.path.append(str(ROOT / "tests" / "support"))
 
+import closure_corner_edits
 import closure_corners
 import closure_edits
 import closure_project
@@ -61,7 +62,7 @@ def matrix(*, quick: bool) -> list[tuple[Files, Edit, bool]]:
     found: list[tuple[Files, Edit, bool]] = [(closure_project.FILES, MOVED, False)]
     for files, module in (
         (closure_project.FILES, closure_edits),
-        (closure_corners.FILES, closure_corners),
+        (closure_corners.FILES, closure_corner_edits),
     ):
         found += [(files, edit, edit[0] in KEYED_OTHERWISE) for edit in module.KEEPING]
         found += [(files, edit, True) for edit in module.CHANGING]

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from environments import prepare
+from environments import install_tree, prepare
 from session import ROOT, Session, is_quick
 
 PROJECTS = ("dataframely", "narwhals", "patito", "pointblank", "polars_ds")
@@ -98,12 +98,9 @@ def main() -> None:
     """Run the session."""
     quick = is_quick()
     session = Session("refusals", quick=quick)
-    prepare("dagrun", SCRATCH)
-    python = prepare("projects", SCRATCH) / "python"
-    tree = SCRATCH / "tree"
-    pip = [python.parent / "pip", "--quiet", "--disable-pip-version-check", "install"]
-    own = ["--no-deps", "--no-build-isolation", "--force-reinstall", tree]
-    subprocess.run([*pip, *own], check=True)
+    programs = prepare("projects", SCRATCH)
+    install_tree(programs, SCRATCH)
+    python = programs / "python"
     for name in PROJECTS[:2] if quick else PROJECTS:
         answer = ask(python, name)
         kinds = collections.Counter(status for _, status, _, _ in answer["answers"])

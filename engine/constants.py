@@ -208,7 +208,7 @@ class Description:
 
     def _scalar(self, value: Any, where: str) -> list[Json]:
         """Describe a number or text of a class of its own: what it is, and what else it holds."""
-        plain = next(kind for kind in (int, float, str, bytes) if isinstance(value, kind))
+        plain: Any = next(kind for kind in (int, float, str, bytes) if isinstance(value, kind))
         held = getattr(value, "__dict__", {})
         return [encode(plain.__new__(plain, value)), self._state(dict(held), where)]
 

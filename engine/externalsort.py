@@ -106,7 +106,7 @@ def _gathered(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     size = 0
     for batch in batches:
         held.append(batch)
-        size += batch.estimated_size()
+        size += int(batch.estimated_size())
         if size >= RUN_BYTES:
             rows, held, size = pl.concat(held), [], 0
             yield rows
@@ -116,7 +116,7 @@ def _gathered(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def _write_run(run: pl.DataFrame, name: str, order: TotalOrder, folder: Path) -> pl.DataFrame:
     """Write a sorted run as blocks; return the first row and the file name of each."""
-    size = max(1, run.height * BLOCK_BYTES // max(1, run.estimated_size()))
+    size = max(1, run.height * BLOCK_BYTES // max(1, int(run.estimated_size())))
     names = []
     for start in range(0, run.height, size):
         names.append(f"{name}-{start}")

@@ -1,7 +1,8 @@
 """Edits that must keep a stage's code version, and edits that must change it, and where."""
 
-import closure_corners as corners
+import closure_corner_edits as corners
 import pytest
+from closure_corners import FILES as CORNERS
 from closure_driver import Driver, write_project
 from closure_edits import CHANGING, KEEPING
 from closure_project import FILES
@@ -10,7 +11,7 @@ KEEP = [edit[0] for edit in [*KEEPING, *corners.KEEPING]]
 CHANGE = [edit[0] for edit in [*CHANGING, *corners.CHANGING]]
 EDITS = {edit[0]: edit for edit in [*KEEPING, *CHANGING, *corners.KEEPING, *corners.CHANGING]}
 # The project that an edit is one of, and the name of its unedited code version.
-PROJECTS = {"": FILES, "corners": corners.FILES}
+PROJECTS = {"": FILES, "corners": CORNERS}
 HOME = {edit[0]: "corners" for edit in [*corners.KEEPING, *corners.CHANGING]}
 
 
