@@ -71,12 +71,19 @@ print(json.dumps({"code": code, "seconds": seconds, "peak": peak * 1024}))
 """
 
 
-def run_pipeline(root: Path, rows: int) -> dict[str, float]:
+SMALLER = """
+from dagrun.engine import externalsort, streaming
+externalsort.RUN_BYTES, externalsort.BLOCK_BYTES, streaming.ROW_GROUP = 16 << 20, 1 << 19, 1 << 14
+"""
+"""Runs, blocks and row groups for a table of a few hundred megabytes."""
+
+
+def run_pipeline(root: Path, rows: int, before: str = "") -> dict[str, float]:
     """Run the three stages over so many rows; return exit code, seconds and peak bytes."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "pyproject.toml").touch()
     (root / "pipeline.py").write_text(PIPELINE)
-    command = [sys.executable, "-P", "-c", PROGRAM, str(rows)]
+    command = [sys.executable, "-P", "-c", before + PROGRAM, str(rows)]
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     if done.returncode:
