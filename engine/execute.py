@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.changes import source_sizes
 from dagrun.engine.context import Context, entered
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
@@ -149,6 +150,7 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
         preimage=make_preimage(recipe, logical),
         outputs=outputs,
         producers=dict(request.producers),
+        sizes=source_sizes(recipe.params),
         seconds=seconds,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},

@@ -15,18 +15,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.acceptance import accept, tell_accepted
+from dagrun.engine.closure import code_version
+from dagrun.engine.dependencies import Dependencies, list_dependencies
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
 from dagrun.engine.execute import HANDLES, Handle
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.explain import Cause, Explainer
+from dagrun.engine.forecast import Forecast, make_forecast
+from dagrun.engine.graph import Graph
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import GitState, Project, find_project
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
+from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 
 
@@ -61,6 +67,7 @@ class Explanation:
     Attributes:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
+        accepted: who let an earlier result stand for this one, when and why; else "".
         has_history: whether the stage has ever run here.
     """
 
@@ -70,6 +77,7 @@ class Explanation:
     causes: tuple[Cause, ...] = ()
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
+    accepted: str = ""
     has_history: bool = True
 
 
@@ -130,6 +138,18 @@ class Workspace:
         find, last = self.store.find, self.runs.last_entry
         return prepared, make_plan(prepared, find, explainer.reason_for, last)
 
+    def forecast(self, prepared: Prepared, plan: Plan) -> Forecast:
+        """Sum up from history what a plan will cost, and what a cutoff may save of it."""
+        explainer = Explainer(self.store, self.runs)
+        return make_forecast(prepared, plan, explainer, self.store.find, self.runs.last_entry)
+
+    def dependencies(self, name: str) -> Dependencies:
+        """List the code that a stage (or the stage that makes an artifact) reaches."""
+        graph = Graph(self.pipeline.stages, str(self.project.pipeline))
+        stage = self.pipeline.stages[graph.select([name])[-1]]
+        code = code_version(stage.function, self.project.root, stage.name)
+        return list_dependencies(stage.name, code, self.project.root)
+
     def why(self, name: str, selection: Selection) -> Explanation:
         """Explain one stage (or the stage that makes the artifact of that name)."""
         prepared, plan = self.plan(selection)
@@ -163,9 +183,19 @@ class Workspace:
             causes=causes,
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
+            accepted=tell_accepted(decision.entry),
             has_history=last is not None,
         )
         return seen[name]
+
+    def accept(self, name: str, selection: Selection, reason: str) -> Entry:
+        """Let a stage's last result stand although its code was edited; return the new entry.
+
+        Raises `NotAcceptable`.
+        """
+        prepared, plan = self.plan(selection)
+        name = prepared.graph.select([name])[-1]
+        return accept(prepared, plan, self.store, self.runs, name, reason)
 
     def run(
         self, selection: Selection, settings: RunSettings, emit: Callable[[Event], None]

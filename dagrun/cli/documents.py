@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dagrun.engine.events import RunResult, StageResult
 from dagrun.ui.terminal import show
 
 if TYPE_CHECKING:
+    from dagrun.engine.forecast import Forecast
     from dagrun.engine.plan import Plan
 
 _STAGE_FIELDS = (
@@ -56,7 +58,7 @@ def _stage(result: StageResult) -> dict[str, Any]:
     return {**fields, "outputs": outputs}
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: Plan, forecast: Forecast) -> dict[str, Any]:
     """Return a plan as `plan --json` prints it."""
     stages = [{name: getattr(stage, name) for name in _PLAN_FIELDS} for stage in plan.stages]
-    return {"stages": stages}
+    return {"stages": stages, "forecast": asdict(forecast)}

@@ -7,7 +7,8 @@ from pathlib import Path
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.graph import Graph
 from dagrun.engine.workspace import Workspace
-from dagrun.ui.drawing import graph_lines, mermaid, printable
+from dagrun.ui.drawing import graph_lines, mermaid
+from dagrun.ui.lanes import printable
 from dagrun.ui.terminal import show, tell, tell_warning
 
 

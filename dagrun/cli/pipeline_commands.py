@@ -31,6 +31,13 @@ def init(**options: Any) -> int:
     metavar="NAME",
     help="inline, threads or processes.",
 )
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="STAGE",
+    help="Let its last result stand although its code was edited.",
+)
+@click.option("--reason", metavar="TEXT", help="Why; kept with what is accepted.")
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
 @json_option
 def run(**options: Any) -> int:
@@ -53,6 +60,25 @@ def plan(**options: Any) -> int:
 def why(**options: Any) -> int:
     """Tell why STAGE would run."""
     return carry_out("dagrun.cli.why:why", options)
+
+
+@click.command(epilog="Example: dagrun deps model")
+@click.argument("stage")
+@pipeline_option
+@click.option(
+    "--tree/--list",
+    "tree",
+    default=None,
+    help="By the way to each symbol, or by file. [default: a tree up to 40 symbols]",
+)
+@json_option
+def deps(**options: Any) -> int:
+    """List the code that STAGE reaches.
+
+    All of it counts in the stage's key: functions, classes and constants of the project with the
+    way to each, and the versions of the distributions used.
+    """
+    return carry_out("dagrun.cli.deps:deps", options)
 
 
 @click.command(epilog="Example: dagrun graph -o pipeline.mmd")

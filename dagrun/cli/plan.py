@@ -25,9 +25,10 @@ def plan(
     prepared, decided = workspace.plan(selection)
     for warning in prepared.warnings:
         tell_warning(warning)
+    forecast = workspace.forecast(prepared, decided)
     if as_json:
-        show_document(plan_document(decided))
+        show_document(plan_document(decided, forecast))
     else:
-        for line in plan_lines(decided):
+        for line in plan_lines(decided, forecast):
             show(line)
     return 0

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
+import click
+
 from dagrun.cli.documents import run_document, show_document
+from dagrun.engine.acceptance import tell_accepted
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
 from dagrun.engine.workspace import RunSettings, Workspace
 from dagrun.ui.outcome import failure, refusal, summary
@@ -31,15 +34,22 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    accept: tuple[str, ...],
+    reason: str | None,
     as_json: bool,
 ) -> int:
     """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
     settings = RunSettings(jobs=jobs, executor=executor, keep_going=keep_going)
+    if bool(accept) != bool(reason and reason.strip()):
+        raise click.UsageError("--accept STAGE and --reason TEXT go together: say why it stands")
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
+            for name in accept:
+                entry = workspace.accept(name, selection, reason or "")
+                tell(f"{entry.stage}: {tell_accepted(entry)} ({entry.accepted['change']})")
             stages = workspace.pipeline.stages
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:

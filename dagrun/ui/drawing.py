@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 from dagrun.engine.graph import Graph
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.decisions import ROLES
-from dagrun.ui.lanes import draw, to_ascii
+from dagrun.ui.lanes import draw
 
 MOST_LANES = 32
 """Characters that lanes may take; a wider graph is a list."""
@@ -38,16 +37,6 @@ def _about(graph: Graph, name: str) -> str:
     if stage.named:
         return f"gives {', '.join(stage.outputs)}"
     return "gate" if stage.gate else "effect" if stage.effect else ""
-
-
-def printable(text: str) -> str:
-    """Return the text as standard output can write it."""
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return to_ascii(text)
-    return text
 
 
 def mermaid(graph: Graph) -> str:

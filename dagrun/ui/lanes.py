@@ -12,9 +12,10 @@ line crosses a lane without touching it, the lane is drawn through.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 
-_ASCII = str.maketrans("●◆▶│─├┤┼╰╯┴", "*#>|-|||``+")
+_ASCII = str.maketrans("●◆▶│─├┤┼╰╯┴└", "*#>|-|||``+`")
 
 
 def draw(
@@ -82,3 +83,13 @@ def _row(
 def to_ascii(text: str) -> str:
     """Return the drawing for a terminal that knows no line characters."""
     return text.translate(_ASCII)
+
+
+def printable(text: str) -> str:
+    """Return the text as standard output can write it."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return to_ascii(text)
+    return text
