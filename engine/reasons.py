@@ -38,7 +38,8 @@ def _worded(causes: Sequence[Cause]) -> str:
     if first.kind == "input":
         if more:
             return f"inputs changed: {_some(cause.name for cause in causes)}"
-        return f"input {first.name}: {_short(first.after or 'is gone', LONGEST - 20)}"
+        between = " " if first.table is None else ": "
+        return f"input {first.name}{between}{_short(first.after or 'is gone', LONGEST - 20)}"
     if first.kind == "source":
         files = [change for cause in causes for change in cause.files]
         if len(files) == 1:

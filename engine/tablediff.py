@@ -78,6 +78,8 @@ class RowDifference:
 class ColumnValues:
     """The values of one column in figures; those that its dtype lacks are None.
 
+    NaN is left out of all of them, as null is.
+
     Attributes:
         quantiles: at 5, 50 and 95 %.
     """
@@ -185,34 +187,33 @@ def _compare_wholes(old: pl.DataFrame, new: pl.DataFrame, most: int) -> RowDiffe
 
 
 def describe_values(frame: pl.LazyFrame, columns: Sequence[str]) -> dict[str, ColumnValues]:
-    """Describe columns of a table in figures; those it lacks are left out."""
+    """Describe columns of a table in figures, one at a time; those it lacks are left out."""
     schema = frame.collect_schema()
-    return {name: _describe(frame, name, schema[name]) for name in columns if name in schema}
+    known = [name for name in columns if name in schema]
+    return {name: _describe(frame.select(name).collect().to_series()) for name in known}
 
 
-def _describe(frame: pl.LazyFrame, name: str, dtype: pl.DataType) -> ColumnValues:
-    column = pl.col(name)
+def _describe(column: pl.Series) -> ColumnValues:
+    dtype = column.dtype
+    values = column.drop_nulls()
+    if dtype.is_float():
+        values = values.drop_nans()
     number = dtype.is_numeric() or dtype == pl.Boolean
     ordered = number or dtype.is_temporal() or dtype == pl.String
-    asked = {"nulls": column.null_count()}
-    if not dtype.is_nested():
-        asked["distinct"] = column.drop_nulls().n_unique()
-    if ordered:
-        asked |= {"least": column.min(), "greatest": column.max()}
-    if number:
-        asked["mean"] = column.cast(pl.Float64).mean()
-    if ordered and dtype != pl.String and dtype != pl.Boolean:
-        for at in QUANTILES:
-            asked[f"at {at}"] = column.quantile(at, "nearest").cast(dtype)
-    row = frame.select(**asked).collect().row(0, named=True)
+    quantiles: tuple[Any, ...] = (None,) * len(QUANTILES)
+    if ordered and values.len() and dtype not in (pl.String, pl.Boolean):
+        # By place, not by quantile(): that gives other dtypes, and none for an empty column.
+        values = values.sort()
+        quantiles = tuple(values[round(at * (values.len() - 1))] for at in QUANTILES)
+    mean = values.cast(pl.Float64).mean() if number else None
     return ColumnValues(
         dtype=str(dtype),
-        nulls=row["nulls"],
-        distinct=row.get("distinct"),
-        least=row.get("least"),
-        quantiles=tuple(row.get(f"at {at}") for at in QUANTILES),
-        greatest=row.get("greatest"),
-        mean=row.get("mean"),
+        nulls=column.null_count(),
+        distinct=None if dtype.is_nested() else values.n_unique(),
+        least=values.min() if ordered else None,
+        quantiles=quantiles,
+        greatest=values.max() if ordered else None,
+        mean=mean if isinstance(mean, float) else None,
     )
 
 
@@ -221,8 +222,14 @@ def _alike(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
     differing = [
         name for name in new.columns if name in old.columns and old[name].dtype != new[name].dtype
     ]
-    as_text = [pl.col(name).map_elements(str, pl.String) for name in differing]
-    return old.with_columns(as_text), new.with_columns(as_text)
+    old = old.with_columns(_text(old[name]) for name in differing)
+    return old, new.with_columns(_text(new[name]) for name in differing)
+
+
+def _text(column: pl.Series) -> pl.Series:
+    """Return a column of any dtype as text; not by a cast, which nested dtypes lack."""
+    texts = [None if value is None else str(value) for value in column]
+    return pl.Series(column.name, texts, pl.String)
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

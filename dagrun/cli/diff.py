@@ -15,7 +15,7 @@ from dagrun.engine.documentdiff import compare_documents
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.explain import Cause, compare_params
 from dagrun.engine.store.store import Store
-from dagrun.engine.tablediff import compare_rows, describe_values
+from dagrun.engine.tablediff import UnknownKey, compare_rows, describe_values
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.artifact import as_document, plain
 from dagrun.ui.differences import Differences, difference_lines
@@ -75,6 +75,10 @@ def _compare(
     if not tables:
         found.places = tuple(compare_documents(_form(store, old), _form(store, new)))
         return found
+    shared = [name for name in new.output.columns if name in old.output.columns]
+    for column in key:
+        if column not in shared:
+            raise UnknownKey(column, shared)
     found.table = compare_tables(old.output, new.output)
     if rows or values:
         frames = [store.load(each.output, pl.LazyFrame) for each in (old, new)]

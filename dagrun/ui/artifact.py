@@ -185,6 +185,8 @@ def _booster_facts(booster: Any) -> dict[str, Any]:
     return {
         "objective": booster.objective,
         "rounds": booster.rounds,
+        "at the best round": dict(booster.history),
+        "params": dict(booster.params),
         "features": list(booster.features),
     }
 
