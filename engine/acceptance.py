@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from dagrun.engine.errors import DagrunError, DamagedBlob
-from dagrun.engine.explain import Explainer
+from dagrun.engine.explain import Cause, Explainer, code_diff
 from dagrun.engine.plan import Plan
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.reasons import in_one_line
@@ -45,8 +45,8 @@ def accept(
     causes = Explainer(store, runs).causes(recipe, decision, last)
     others = [cause for cause in causes if cause.kind != "code"]
     if others:
-        advice = f"Only code may differ. See: dagrun why {name}; to compute it: dagrun run"
-        raise NotAcceptable(name, in_one_line(others), advice)
+        advice = f"See: dagrun why {name}; to compute it: dagrun run"
+        raise NotAcceptable(name, f"more than code differs ({in_one_line(others)})", advice)
     assert decision.key is not None
     assert decision.preimage is not None
     old, new = last.preimage["code"], recipe.code.symbols
@@ -99,6 +99,21 @@ def _text(store: Store, entry: Entry, symbol: str) -> str:
         return store.blobs.read(entry.texts[symbol]).decode()
     except DamagedBlob:
         return "(its text is no longer stored)"
+
+
+def accepted_changes(store: Store, entry: Entry | None) -> tuple[Cause, ...]:
+    """Return the edits that were accepted, as `why` would have told them."""
+    if entry is None or not entry.accepted:
+        return ()
+    causes = []
+    for name in entry.accepted["code"]:
+        before, after = (
+            _text(store, entry, each) if each in entry.texts else None
+            for each in (BEFORE + name, name)
+        )
+        diff = code_diff(before, after)
+        causes.append(Cause(kind="code", name=name, before=before, after=after, diff=diff))
+    return tuple(causes)
 
 
 def tell_accepted(entry: Entry | None) -> str:

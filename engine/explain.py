@@ -109,10 +109,7 @@ class Explainer:
             if old.get(name) == new.get(name):
                 continue
             before, after = self._old_text(last, name), recipe.code.texts.get(name)
-            lines = difflib.unified_diff(
-                (before or "").splitlines(), (after or "").splitlines(), lineterm="", n=1
-            )
-            diff = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+            diff = code_diff(before, after)
             path = tuple(recipe.code.paths.get(name, ()))
             cause = Cause(kind="code", name=name, before=before, after=after, diff=diff, path=path)
             causes.append(cause)
@@ -153,6 +150,13 @@ class Explainer:
     def _output(self, producer: tuple[str, str] | None) -> Output | None:
         entry = self._store.entries.read(producer[0]) if producer else None
         return entry.outputs.get(producer[1]) if entry and producer else None
+
+
+def code_diff(before: str | None, after: str | None) -> tuple[str, ...]:
+    """Return the lines of a unified diff of two texts, without its headers."""
+    old, new = (before or "").splitlines(), (after or "").splitlines()
+    lines = list(difflib.unified_diff(old, new, lineterm="", n=1))
+    return tuple(line for line in lines[2:] if not line.startswith("@@"))
 
 
 def compare_params(

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.acceptance import accept, tell_accepted
+from dagrun.engine.acceptance import accept, accepted_changes, tell_accepted
 from dagrun.engine.closure import code_version
 from dagrun.engine.dependencies import Dependencies, list_dependencies
 from dagrun.engine.dispatch import Dispatcher
@@ -68,6 +68,7 @@ class Explanation:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
         accepted: who let an earlier result stand for this one, when and why; else "".
+        accepted_changes: the edits of code that were accepted so.
         has_history: whether the stage has ever run here.
     """
 
@@ -78,6 +79,7 @@ class Explanation:
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
     accepted: str = ""
+    accepted_changes: tuple[Cause, ...] = ()
     has_history: bool = True
 
 
@@ -184,6 +186,7 @@ class Workspace:
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
             accepted=tell_accepted(decision.entry),
+            accepted_changes=accepted_changes(self.store, decision.entry),
             has_history=last is not None,
         )
         return seen[name]

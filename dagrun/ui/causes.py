@@ -43,7 +43,9 @@ def _one(explanation: Explanation) -> list[str]:
     for cause in explanation.causes:
         lines += _cause(cause, width)
     if explanation.accepted:
-        lines.append(f"  {explanation.accepted}")
+        lines.append(f"its code was {explanation.accepted}")
+        for cause in explanation.accepted_changes:
+            lines += _cause(cause, len(cause.kind))
     if ending := _ending(explanation):
         lines.append(ending)
     return lines
