@@ -81,10 +81,28 @@ def deps(**options: Any) -> int:
     return carry_out("dagrun.cli.deps:deps", options)
 
 
-@click.command(epilog="Example: dagrun graph -o pipeline.mmd")
+@click.command(epilog="Example: dagrun graph -o pipeline.html; dagrun graph -t model")
 @pipeline_option
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False), help="Write to a .mmd or .txt file instead."
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="STAGE",
+    help="Only this stage or artifact and its neighbours.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="How far the neighbours of -t may be.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False),
+    help="Write to a .svg, .html, .mmd or .txt file instead.",
 )
 def graph(**options: Any) -> int:
     """Draw the pipeline's stages and what feeds what."""

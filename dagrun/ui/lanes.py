@@ -80,6 +80,11 @@ def _row(
     return "".join(cells).rstrip()
 
 
+def mark_of(shape: str) -> str:
+    """Return the character for a stage, a gate or an effect."""
+    return {"gate": "◆", "effect": "▶"}.get(shape, "●")
+
+
 def to_ascii(text: str) -> str:
     """Return the drawing for a terminal that knows no line characters."""
     return text.translate(_ASCII)

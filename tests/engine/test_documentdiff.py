@@ -59,7 +59,7 @@ def at(document: Any, path: str) -> Any:
     return document
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(DOCUMENTS, DOCUMENTS)
 def test_nothing_is_found_only_between_equal_documents(before: Any, after: Any) -> None:
     places = list(compare_documents(before, after))
