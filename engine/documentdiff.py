@@ -75,3 +75,44 @@ def _equal(before: Any, after: Any) -> bool:
         both_nan = math.isnan(before) and math.isnan(after)
         return both_nan or (before == after and str(before) == str(after))
     return type(before) is type(after) and bool(before == after)
+
+
+def readable_form(form: Any) -> Any:
+    """Return a stored document's JSON form as plain values, for reading only.
+
+    Unlike decoding it needs none of the document's classes.
+    """
+    if isinstance(form, list):
+        return [readable_form(item) for item in form]
+    if not isinstance(form, dict):
+        return form
+    match form:
+        case {"$float": str(text)}:
+            return float(text) if text == "nan" else float.fromhex(text)
+        case {"$tuple": items} | {"$set": items} | {"$frozenset": items}:
+            return readable_form(items)
+        case {"$dataclass": [_, fields]}:
+            return readable_form(fields)
+        case {"$dict": pairs}:
+            return {str(readable_form(key)): readable_form(item) for key, item in pairs}
+        case {"$enum": [_, name, _]}:
+            return name
+    return {name: readable_form(item) for name, item in form.items()}
+
+
+def describe_documents(before: Any, after: Any, most: int = 3) -> str:
+    """Say how two stored forms differ: `$.auc 0.7 -> 0.71, $.rows added (and 2 more)`."""
+    places = list(compare_documents(readable_form(before), readable_form(after)))
+    told = ", ".join(_told(place) for place in places[:most])
+    return f"{told} (and {len(places) - most} more)" if len(places) > most else told
+
+
+def _told(place: PathChange) -> str:
+    if place.change != "changed":
+        return f"{place.path} {place.change}"
+    return f"{place.path} {_short(place.before)} -> {_short(place.after)}"
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else json.dumps(value, default=str)
+    return text if len(text) <= 30 else text[:27] + "..."

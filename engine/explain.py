@@ -19,6 +19,7 @@ from dagrun.engine.changes import (
     compare_tables,
     source_sizes,
 )
+from dagrun.engine.documentdiff import describe_documents
 from dagrun.engine.errors import DamagedBlob
 from dagrun.engine.events import Output
 from dagrun.engine.keys import Recipe
@@ -142,6 +143,8 @@ class Explainer:
             if before and after and before.columns and after.columns:
                 table = compare_tables(before, after)
                 text = str(table)
+            elif before and after and before.blob is None and after.blob is None:
+                text = f"changed: {describe_documents(before.inline, after.inline)}"
             causes.append(
                 Cause(kind="input", name=name, before=old.get(name), after=text, table=table)
             )

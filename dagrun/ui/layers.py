@@ -87,6 +87,7 @@ def lay_out(
     layers = _connect(order, upstream, sizes)
     layers = _fewest_crossings(layers)
     _settle(layers, gap)
+    _straighten(layers, gap)
     spots = [spot for layer in layers for spot in layer]
     least = min((spot.across - spot.size / 2 for spot in spots), default=0.0)
     for spot in spots:
@@ -193,6 +194,15 @@ def _strength(above: Spot, below: Spot) -> float:
     return _STRAIGHT[above.is_line + below.is_line] / math.sqrt(crowd)
 
 
+def _distance(left: Spot, right: Spot, gap: float) -> float:
+    """Return how far apart two neighbours' middles must be.
+
+    A line needs less room beside a stage, and least beside another line.
+    """
+    near = gap * (1.0, 0.75, 0.5)[left.is_line + right.is_line]
+    return left.size / 2 + near + right.size / 2
+
+
 def _spread(
     layer: Sequence[Spot], wanted: Sequence[float], weights: Sequence[float], gap: float
 ) -> list[float]:
@@ -201,9 +211,7 @@ def _spread(
     for place, spot in enumerate(layer):
         if place:
             before = layer[place - 1]
-            # A line needs less room beside a stage, and least beside another line.
-            near = gap * (1.0, 0.75, 0.5)[spot.is_line + before.is_line]
-            at += before.size / 2 + near + spot.size / 2
+            at += _distance(before, spot, gap)
         offsets.append(at)
     pools: list[list[float]] = []  # sum of weighted wishes, weight, number of spots
     for wish, weight, offset in zip(wanted, weights, offsets, strict=True):
@@ -213,3 +221,40 @@ def _spread(
             pools[-1] = [ours + theirs for ours, theirs in zip(pools[-1], last, strict=True)]
     means = [total / weight for total, weight, count in pools for _ in range(int(count))]
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+
+
+def _straighten(layers: list[list[Spot]], gap: float) -> None:
+    """Let each line go straight through as many layers as there is room: few bends, no stairs."""
+    place = {id(spot): at for layer in layers for at, spot in enumerate(layer)}
+    starts = [
+        spot for layer in layers for spot in layer if spot.is_line and not spot.above[0].is_line
+    ]
+    for start in starts:
+        run: list[Spot] = []
+        least, most = -math.inf, math.inf
+        line: Spot | None = start
+        while line is not None:
+            low, high = _room(line, layers[line.layer], place[id(line)], gap)
+            if run and (max(least, low) > min(most, high)):
+                _align(run, least, most)
+                run, least, most = [], -math.inf, math.inf
+            run.append(line)
+            least, most = max(least, low), min(most, high)
+            line = next((after for after in line.below if after.is_line), None)
+        _align(run, least, most)
+
+
+def _room(spot: Spot, layer: Sequence[Spot], at: int, gap: float) -> tuple[float, float]:
+    """Return between which places a spot may be moved in its layer."""
+    low, high = -math.inf, math.inf
+    if at:
+        low = layer[at - 1].across + _distance(layer[at - 1], spot, gap)
+    if at + 1 < len(layer):
+        high = layer[at + 1].across - _distance(spot, layer[at + 1], gap)
+    return min(low, spot.across), max(high, spot.across)
+
+
+def _align(run: Sequence[Spot], least: float, most: float) -> None:
+    middle = sum(spot.across for spot in run) / len(run)
+    for spot in run:
+        spot.across = min(max(middle, least), most)

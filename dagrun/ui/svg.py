@@ -115,7 +115,7 @@ def to_svg(view: View) -> str:
     """Return the SVG file of a view."""
     frame = make_frame(view)
     width, height = frame.size
-    width = max(width, 420.0, len(view.summary) * SMALL + 2 * MARGIN)
+    width = max(width, 2 * MARGIN + len(view.summary) * SMALL, 2 * MARGIN + _legend_width(view))
     height += HEAD + FOOT
     names = list(view.nodes)
     lines = [
@@ -244,21 +244,33 @@ def _box(node: Node, width: float, height: float) -> str:
     )
 
 
-def _legend(view: View, y: float) -> Iterator[str]:
-    """Yield what the signs and shapes mean, those that are in the picture."""
-    x = MARGIN
-    yield '<g id="legend">'
+def _entries(view: View) -> list[tuple[str, str, Shape]]:
+    """Return what the legend explains, text, action and shape: only what is in the picture."""
     entries: list[tuple[str, str, Shape]] = [
         (ACTIONS[action], action, "stage") for action in view.counts
     ]
     shapes = dict.fromkeys(node.shape for node in view.nodes.values())
-    entries += [(shape, "", shape) for shape in shapes if shape != "stage"]
-    for text, action, shape in entries:
+    return entries + [(shape, "", shape) for shape in shapes if shape != "stage"]
+
+
+def _entry_width(text: str) -> float:
+    return 62 + len(text) * 6.4
+
+
+def _legend_width(view: View) -> float:
+    return sum(_entry_width(text) for text, _, _ in _entries(view))
+
+
+def _legend(view: View, y: float) -> Iterator[str]:
+    """Yield what the signs and shapes mean."""
+    x = MARGIN
+    yield '<g id="legend">'
+    for text, action, shape in _entries(view):
         sign = f'<path class="sign" d="{_SIGNS[action]}"/>' if action else ""
         box = _box(Node(name="", shape=shape), 30, 20)
         yield (
             f'<g class="{action}" transform="translate({x + 15:g} {y:g})">{box}{sign}'
             f'<text class="key" x="22" y="4">{text}</text></g>'
         )
-        x += 62 + len(text) * 6.4
+        x += _entry_width(text)
     yield "</g>"

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from dagrun.engine.documentdiff import compare_documents
+from dagrun.engine.documentdiff import compare_documents, describe_documents, readable_form
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", 0.5, -0.0])
 DOCUMENTS = st.recursive(
@@ -50,6 +50,16 @@ def told(before: Any, after: Any) -> list[str]:
 )
 def test_places(before: Any, after: Any, lines: list[str]) -> None:
     assert told(before, after) == lines
+
+
+def test_stored_forms_are_compared_without_their_classes() -> None:
+    before = {"$dataclass": ["gone:Report", {"auc": {"$float": (0.7).hex()}, "n": [1, 2, 3]}]}
+    after = {"$dataclass": ["gone:Report", {"auc": {"$float": "nan"}, "n": [1, 2], "x": None}]}
+    told = "$.auc 0.7 -> nan, $.n[2] removed, $.x added"
+    assert describe_documents(before, after) == told
+    assert describe_documents(before, after, most=1) == "$.auc 0.7 -> nan (and 2 more)"
+    nested = {"$dict": [[1, {"$tuple": [{"$enum": ["m:E", "RED", 1]}]}]], "text": "x" * 50}
+    assert readable_form({"$dict": nested["$dict"]}) == {"1": ["RED"]}
 
 
 def at(document: Any, path: str) -> Any:
