@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,15 +12,19 @@ import polars as pl
 from dagrun.cli.documents import show_document
 from dagrun.engine.artifacts import Artifact, Artifacts
 from dagrun.engine.changes import TableChange, compare_tables
+from dagrun.engine.codec import FILE_CODEC
 from dagrun.engine.documentdiff import compare_documents
 from dagrun.engine.errors import DefinitionError
-from dagrun.engine.explain import Cause, compare_params
+from dagrun.engine.explain import Cause, code_diff, compare_params
 from dagrun.engine.store.store import Store
 from dagrun.engine.tablediff import UnknownKey, compare_rows, describe_values
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.artifact import as_document, plain
 from dagrun.ui.differences import Differences, difference_lines
 from dagrun.ui.terminal import show
+
+LARGEST_TEXT = 1 << 20
+"""Bytes up to which two files are compared line by line."""
 
 
 class NotTables(DefinitionError):
@@ -72,6 +77,9 @@ def _compare(
     found = Differences(before=old, after=new, params=_params(old, new))
     if old.output.logical == new.output.logical:
         return found
+    if old.output.codec == new.output.codec == FILE_CODEC:
+        found.lines = code_diff(*(_file_text(store, each) for each in (old, new)))
+        return found
     if not tables:
         found.places = tuple(compare_documents(_form(store, old), _form(store, new)))
         return found
@@ -110,6 +118,16 @@ def _params(old: Artifact, new: Artifact) -> tuple[Cause, ...]:
     return tuple(compare_params(*params, old.entry.sizes, new.entry.sizes))
 
 
+def _file_text(store: Store, artifact: Artifact) -> str:
+    """Return the text of a file, nothing for one that is large or no text."""
+    if artifact.output.size > LARGEST_TEXT:
+        return ""
+    try:
+        return str(store.load(artifact.output, Path).read_text("utf-8"))
+    except UnicodeDecodeError:
+        return ""
+
+
 def _form(store: Store, artifact: Artifact) -> Any:
     return as_document(artifact.output, store.load(artifact.output))
 
@@ -130,6 +148,7 @@ def _document(found: Differences) -> dict[str, Any]:
         ],
         "table": asdict(found.table) if found.table else None,
         "document": [plain(asdict(place)) for place in found.places],
+        "lines": found.lines,
         "rows": plain(asdict(found.rows)) if found.rows else None,
         "values": [
             {name: plain(asdict(column)) for name, column in side.items()} for side in found.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -59,12 +60,11 @@ def _written(view: View, suffix: str) -> str:
 
 def _view(workspace: Workspace, targets: tuple[str, ...], steps: int) -> View:
     graph = Graph(workspace.pipeline.stages, str(workspace.project.pipeline))
-    names: set[str] | None = None
-    if targets:
-        stages = [graph.select([target])[-1] for target in targets]
-        names = {name for stage in stages for name in neighbourhood(graph, stage, steps)}
+    focus = frozenset(graph.select([target])[-1] for target in targets)
+    names = {name for stage in focus for name in neighbourhood(graph, stage, steps)} or None
     plan = _plan(workspace)
-    return view_of(graph, workspace.pipeline.name, plan, workspace.runs.last_entry, names)
+    view = view_of(graph, workspace.pipeline.name, plan, workspace.runs.last_entry, names)
+    return replace(view, focus=focus)
 
 
 def _plan(workspace: Workspace) -> Plan | None:

@@ -92,7 +92,7 @@ def _cause(cause: Cause, width: int) -> Iterator[str]:
     reached = f"     reached by {via}" if len(cause.path) > 1 else ""
     verb = "" if cause.before and cause.after else "  added" if cause.after else "  gone"
     yield f"{start}{module}  {_called(cause.name, cause)}{verb}{reached}"
-    for line in _diff(cause.diff):
+    for line in diff_lines(cause.diff):
         yield " " * len(start) + line
 
 
@@ -137,7 +137,8 @@ def _called(symbol: str, cause: Cause) -> str:
     return f"{name}()" if symbol == cause.name and is_function else name
 
 
-def _diff(lines: tuple[str, ...]) -> Iterator[str]:
+def diff_lines(lines: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a unified diff in colours, the first of very many."""
     roles: dict[str, Role] = {"-": "bad", "+": "good"}
     for line in lines[:MOST_DIFF_LINES]:
         yield paint(f"{line[:1]} {line[1:]}".rstrip(), roles.get(line[:1], "dim"))

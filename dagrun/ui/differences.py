@@ -12,6 +12,7 @@ from dagrun.engine.documentdiff import PathChange
 from dagrun.engine.explain import Cause
 from dagrun.engine.reasons import in_one_line
 from dagrun.engine.tablediff import QUANTILES, ColumnValues, RowDifference
+from dagrun.ui.causes import diff_lines
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import ago, counted, short, size
 from dagrun.ui.terminal import Role, paint
@@ -30,6 +31,7 @@ class Differences:
     params: tuple[Cause, ...] = ()
     table: TableChange | None = None
     places: tuple[PathChange, ...] = ()
+    lines: tuple[str, ...] = ()
     rows: RowDifference | None = None
     values: tuple[Mapping[str, ColumnValues], ...] = ()
 
@@ -47,6 +49,8 @@ def difference_lines(found: Differences) -> list[str]:
         return [*lines, "identical: they have the same digest"]
     if found.table:
         lines += _table(found.table, found)
+    elif found.lines:
+        lines += (f"  {line}" for line in diff_lines(found.lines))
     elif found.places:
         lines += _places(found.places)
     else:

@@ -20,12 +20,14 @@ def graph_lines(view: View, *, whole: bool = False) -> list[str]:
     lanes = draw(list(view.nodes), view.upstream, marks)
     listed = bool(lanes) and len(lanes[0]) > MOST_LANES
     rows: list[list[Cell]] = []
+    told: Cell
     for (name, node), lane in zip(view.nodes.items(), lanes, strict=True):
         upstream = view.upstream[name]
         sources = f"<- {', '.join(upstream)}" if listed and upstream else ""
         start = marks[name] if listed else lane
         action = (node.action, ROLES.get(node.action))
-        rows.append([start, name, action, sources or _about(node)])
+        told = (name, "bold" if name in view.focus else None)
+        rows.append([start, told, action, sources or _about(node)])
     return aligned(rows)
 
 

@@ -18,10 +18,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-SWEEPS = 24
+SWEEPS, LEAST_SWEEPS = 24, 4
 PATIENCE = 6
 """Sweeps without fewer crossings after which the order stays."""
-SETTLING = 100
+SETTLING, LEAST_SETTLING = 100, 8
+BUDGET = 200_000
+"""Moves of a spot after which a large drawing is good enough; half of them order, half settle."""
 _STRAIGHT = {0: 1.0, 1: 2.0, 2: 8.0}  # how strongly an edge resists slanting, by its line ends
 
 
@@ -125,7 +127,7 @@ def _join(above: Spot, below: Spot) -> None:
 
 def _fewest_crossings(layers: list[list[Spot]]) -> list[list[Spot]]:
     best, fewest, stale = [list(layer) for layer in layers], _crossings(layers), 0
-    for sweep in range(SWEEPS):
+    for sweep in range(_turns(layers, SWEEPS, LEAST_SWEEPS)):
         if not fewest or stale > PATIENCE:
             break
         downward = sweep % 2 == 0
@@ -136,6 +138,11 @@ def _fewest_crossings(layers: list[list[Spot]]) -> list[list[Spot]]:
         if count < fewest:
             best, fewest, stale = [list(layer) for layer in layers], count, 0
     return best
+
+
+def _turns(layers: list[list[Spot]], most: int, least: int) -> int:
+    spots = sum(map(len, layers))
+    return max(least, min(most, BUDGET // 2 // max(spots, 1)))
 
 
 def _sort(layer: list[Spot], layers: list[list[Spot]], *, downward: bool) -> None:
@@ -174,7 +181,7 @@ def _settle(layers: list[list[Spot]], gap: float) -> None:
             at += spot.size + gap
         for spot in layer:
             spot.across -= at / 2
-    for turn in range(SETTLING):
+    for turn in range(_turns(layers, SETTLING, LEAST_SETTLING)):
         for layer in layers if turn % 2 == 0 else layers[::-1]:
             wanted, weights = [], []
             for spot in layer:

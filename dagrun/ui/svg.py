@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from dagrun.ui.layers import Layered, Spot, lay_out
+from dagrun.ui.layers import Layered, Spot, lay_out, layers_of
 from dagrun.ui.view import ACTIONS, Node, Shape, View
 
 LETTER, SMALL = 7.9, 6.1
@@ -24,6 +24,7 @@ svg{font-family:system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-s
 .sum{font-size:12px;fill:#4b5563}.key{font-size:12px;fill:#374151}
 .name{font:500 13px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#111827}
 .about{font-size:11px;fill:#4b5563}.more{font-size:10px;fill:#6b7280}
+.focus .name{font-weight:700;text-decoration:underline}
 .edge{fill:none;stroke:#9ca3af;stroke-width:1.4}.tip{fill:#9ca3af}
 .box{fill:#f3f4f6;stroke:#6b7280;stroke-width:1.4}.sign{fill:none;stroke:#374151;stroke-width:1.8;
 stroke-linecap:round;stroke-linejoin:round}
@@ -72,13 +73,23 @@ def make_frame(view: View) -> Frame:
     detailed = len(view.nodes) <= MOST_DETAILED
     widths = {name: _width(node, detailed) for name, node in view.nodes.items()}
     height = 44.0 if detailed else 30.0
-    frames = []
-    for rightward in (False, True):
-        across = dict.fromkeys(widths, height) if rightward else widths
-        lengths = widths if rightward else dict.fromkeys(widths, height)
-        drawn = lay_out(list(view.nodes), view.upstream, across, 14.0 if rightward else 26.0)
-        frames.append(_frame(drawn, lengths, rightward=rightward))
-    return min(frames, key=_awkwardness)
+    layers: dict[int, list[str]] = {}
+    for name, layer in layers_of(list(view.nodes), view.upstream).items():
+        layers.setdefault(layer, []).append(name)
+    widest = max((sum(widths[name] + 26 for name in layer) for layer in layers.values()), default=0)
+    longest = max((len(layer) for layer in layers.values()), default=0) * (height + 14)
+    reach = sum(max(widths[name] for name in layer) + 50 for layer in layers.values())
+    rightward = _awkwardness(reach, longest) < _awkwardness(widest, len(layers) * (height + 40))
+    heights = dict.fromkeys(widths, height)
+    sizes, lengths = (heights, widths) if rightward else (widths, heights)
+    drawn = lay_out(list(view.nodes), view.upstream, sizes, 14.0 if rightward else 26.0)
+    return _frame(drawn, lengths, rightward=rightward)
+
+
+def _awkwardness(width: float, height: float) -> float:
+    """Return how far a page is from four to three, and from the width of a screen."""
+    width, height = width + 2 * MARGIN, height + 2 * MARGIN
+    return max(width * 3, height * 4) / min(width * 3, height * 4) * max(1.0, width / 1600)
 
 
 def _width(node: Node, detailed: bool) -> float:
@@ -105,19 +116,13 @@ def _frame(drawn: Layered, lengths: Mapping[str, float], *, rightward: bool) -> 
     )
 
 
-def _awkwardness(frame: Frame) -> float:
-    """Return how far a page is from four to three, and from the width of a screen."""
-    width, height = frame.size
-    return max(width * 3, height * 4) / min(width * 3, height * 4) * max(1.0, width / 1600)
-
-
 def to_svg(view: View) -> str:
     """Return the SVG file of a view."""
     frame = make_frame(view)
     width, height = frame.size
     width = max(width, 2 * MARGIN + len(view.summary) * SMALL, 2 * MARGIN + _legend_width(view))
     height += HEAD + FOOT
-    names = list(view.nodes)
+    number = {name: at for at, name in enumerate(view.nodes)}
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" role="img" aria-labelledby="title sum">',
@@ -126,13 +131,15 @@ def to_svg(view: View) -> str:
         f'<text class="title" id="title" x="{MARGIN}" y="34">{escape(view.title)}</text>',
         f'<text class="sum" id="sum" x="{MARGIN}" y="54">{escape(view.summary)}</text>',
         '<g id="edges">',
-        *_edges(view, frame, {name: at for at, name in enumerate(names)}),
+        *_edges(view, frame, number),
         '</g><g id="nodes">',
     ]
     for layer in frame.drawn.layers:
         for spot in layer:
             if not spot.is_line:
-                lines += _node(view.nodes[spot.owner], spot, frame, names.index(spot.owner))
+                node = view.nodes[spot.owner]
+                kind = f"{node.action} focus" if spot.owner in view.focus else node.action
+                lines += _node(node, kind, spot, frame, number[spot.owner])
     lines += ["</g>", *_legend(view, height - FOOT + 22), "</svg>"]
     return "\n".join(lines) + "\n"
 
@@ -202,13 +209,13 @@ def _port(spot: Spot, other: Spot, others: list[Spot], frame: Frame) -> float:
     return spot.across + (places.index(other.across) - (len(places) - 1) / 2) * step
 
 
-def _node(node: Node, spot: Spot, frame: Frame, number: int) -> Iterator[str]:
+def _node(node: Node, kind: str, spot: Spot, frame: Frame, number: int) -> Iterator[str]:
     length = frame.lengths[node.name]
     width, height = (length, spot.size) if frame.rightward else (spot.size, length)
     along = frame.starts[spot.layer] + length / 2
     x, y = frame.point(along, spot.across)
     facts = escape("\n".join((node.name, *node.facts)))
-    yield f'<g class="node {node.action}" data-n="{number}" transform="translate({x:g} {y:g})">'
+    yield f'<g class="node {kind}" data-n="{number}" transform="translate({x:g} {y:g})">'
     yield f"<title>{facts}</title>{_box(node, width, height)}"
     detailed = node.about and height > 40
     base = -2.5 if detailed else 4.5

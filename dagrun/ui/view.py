@@ -40,12 +40,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Stages in topological order, what each takes from, and the names of what it takes."""
+    """Stages in topological order, what each takes from, and the names of what it takes.
+
+    `focus` has those whose neighbourhood this is.
+    """
 
     title: str
     nodes: Mapping[str, Node]
     upstream: Mapping[str, tuple[str, ...]]
     taken: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    focus: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -155,3 +155,31 @@ def test_models_are_compared_by_their_facts(call: Call, project: ProjectFolder) 
     places = {place["path"]: (place["before"], place["after"]) for place in document["document"]}
     assert places["$.params.max_depth"] == (1, 2)
     assert '$["at the best round"]["valid-logloss"]' in places
+
+
+def test_text_files_are_compared_line_by_line(call: Call, project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        from pathlib import Path
+        from dagrun import stage
+
+        @stage
+        def note(text: str = "one") -> Path:
+            path = Path("note.txt").absolute()
+            path.write_bytes(bytes([255]) if text == "bytes" else f"first\\n{text}\\n".encode())
+            return path
+        """,
+    )
+    for text in ("bytes", "two", "one"):
+        done = call("run", "--executor", "inline", "-p", f"note.text={text}")
+        assert done.code == 0, done.err
+    answer = call("diff", "last~1:note", "last:note")
+    assert answer.err == ""
+    assert body(answer.out) == [
+        "  param text: two -> one",
+        "    first",
+        "  - two",
+        "  + one",
+    ]
+    assert call("diff", "last~2:note", "last:note", "--json").document["lines"][0] == "+first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 
@@ -17,6 +18,8 @@ from dagrun.ui.layers import Spot, lay_out, layers_of
 from dagrun.ui.page import to_html
 from dagrun.ui.svg import to_svg
 from dagrun.ui.view import Node, View
+
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -56,7 +59,7 @@ def ends(spot: Spot) -> list[str]:
     return [name for after in spot.below for name in ends(after)]
 
 
-@settings(max_examples=150)
+@settings(max_examples=2_000 if SOAK else 150)
 @given(dags(), st.data())
 def test_layers_keep_every_edge_and_let_nothing_overlap(
     upstream: dict[str, list[str]], data: st.DataObject

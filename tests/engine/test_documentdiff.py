@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from dagrun.engine.documentdiff import compare_documents, describe_documents, readable_form
+
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", 0.5, -0.0])
 DOCUMENTS = st.recursive(
@@ -69,7 +72,7 @@ def at(document: Any, path: str) -> Any:
     return document
 
 
-@settings(max_examples=150)
+@settings(max_examples=5_000 if SOAK else 150)
 @given(DOCUMENTS, DOCUMENTS)
 def test_nothing_is_found_only_between_equal_documents(before: Any, after: Any) -> None:
     places = list(compare_documents(before, after))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,8 @@ from hypothesis import given, settings
 from dagrun.engine.changes import FileChange
 from dagrun.engine.explain import Cause
 from dagrun.engine.reasons import LONGEST, in_one_line
+
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 
 
 def code(name: str, *, before: str | None = "x", after: str | None = "y") -> Cause:
@@ -68,7 +72,7 @@ CAUSES = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=5_000 if SOAK else 200)
 @given(CAUSES)
 def test_a_line_stays_short_and_mentions_every_kind(causes: list[Cause]) -> None:
     line = in_one_line(causes)

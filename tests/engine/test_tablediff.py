@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 
 from dagrun.engine.tablediff import AmbiguousKey, UnknownKey, compare_rows, describe_values
+
+SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 
 VALUES = st.none() | st.integers(0, 2)
 ROWS = st.dictionaries(st.none() | st.integers(0, 6), st.tuples(VALUES, VALUES), max_size=6)
@@ -24,7 +27,7 @@ def keyed(rows: dict[int | None, tuple[Any, Any]]) -> pl.LazyFrame:
     return pl.LazyFrame(listed, {"k": pl.Int64, **TWO}, orient="row")
 
 
-@settings(max_examples=150)
+@settings(max_examples=2_000 if SOAK else 150)
 @given(ROWS, ROWS)
 def test_by_key(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     found = compare_rows(keyed(before), keyed(after), ["k"], most=100)
@@ -43,7 +46,7 @@ def test_by_key(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     assert {row["k"] for row in found.only["after"]} == after.keys() - shared
 
 
-@settings(max_examples=150)
+@settings(max_examples=2_000 if SOAK else 150)
 @given(LISTS, LISTS)
 def test_without_a_key(before: list[Any], after: list[Any]) -> None:
     frames = [pl.LazyFrame(rows, TWO, orient="row") for rows in (before, after)]
