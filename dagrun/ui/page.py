@@ -114,7 +114,7 @@ def to_html(view: View) -> str:
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{escape(view.title)}: {escape(view.summary)}</title><style>{_STYLE.strip()}</style></head>
-<body><header><strong>{escape(view.title)}</strong><span>{len(names)} stages</span>
+<body><header><strong>{escape(view.title)}</strong><span>{escape(view.summary.partition(":")[0])}</span>
 <span>{parts}</span><input type="search" placeholder="find a stage (Enter: next)"
 aria-label="find a stage"><span id="count" aria-live="polite"></span>
 <button type="button">whole picture</button></header>

@@ -42,7 +42,7 @@ class Node:
 class View:
     """Stages in topological order, what each takes from, and the names of what it takes.
 
-    `focus` has those whose neighbourhood this is.
+    `focus` has those whose neighbourhood this is, `total` is the number of all stages there are.
     """
 
     title: str
@@ -50,6 +50,7 @@ class View:
     upstream: Mapping[str, tuple[str, ...]]
     taken: Mapping[tuple[str, str], str] = field(default_factory=dict)
     focus: frozenset[str] = frozenset()
+    total: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -62,6 +63,8 @@ class View:
         """One line: `17 stages: 1 would run, 16 would hit`."""
         parts = [f"{count} {ACTIONS[action]}" for action, count in self.counts.items()]
         head = counted(len(self.nodes), "stage")
+        if len(self.nodes) < self.total:
+            head = f"{len(self.nodes)} of {counted(self.total, 'stage')}"
         return f"{head}: {', '.join(parts)}" if parts else head
 
 
@@ -111,7 +114,7 @@ def view_of(
             if source.named:
                 items = [item for item in stage.inputs if item in source.outputs]
                 taken[each, name] = ", ".join(items)
-    return View(title=title, nodes=nodes, upstream=upstream, taken=taken)
+    return View(title=title, nodes=nodes, upstream=upstream, taken=taken, total=len(graph.order))
 
 
 def neighbourhood(graph: Graph, name: str, steps: int) -> set[str]:

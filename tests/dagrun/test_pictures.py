@@ -151,5 +151,5 @@ def test_files_tell_the_plan(call: Call, numbers: ProjectFolder) -> None:
         assert "<title>split to model: low</title>" in text
     call("graph", "-t", "verdict", "--steps", "1", "-o", "near.svg")
     near = (numbers.root / "near.svg").read_text("utf-8")
-    assert ">3 stages: " in near
+    assert ">3 of 6 stages: " in near
     assert ">+2 above</text>" in near
