@@ -12,6 +12,7 @@ from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.events import RunResult
 from dagrun.engine.evidence import Witness, finished, leave, planned
+from dagrun.engine.forecast import Forecast
 from dagrun.engine.plan import Plan
 from dagrun.engine.prepare import Selection
 from dagrun.engine.runlog import RUNLOG_VERSION, stage_form
@@ -55,13 +56,19 @@ def leave_run(
 
 
 def leave_plan(
-    witness: Witness, words: Sequence[str], workspace: Workspace, plan: Plan, *, as_json: bool
+    witness: Witness,
+    words: Sequence[str],
+    workspace: Workspace,
+    plan: Plan,
+    forecast: Forecast,
+    *,
+    as_json: bool,
 ) -> None:
     """Leave the receipt of a plan in which everything hits. Never raises."""
     with contextlib.suppress(OSError, DagrunError):
         stages = planned(plan)
         found = witness.testify(workspace.store, stages) if stages else None
         if found is not None:
-            document = json.dumps(plan_document(plan), indent=2, ensure_ascii=False)
-            text = document if as_json else "\n".join(plan_lines(plan))
+            document = json.dumps(plan_document(plan, forecast), indent=2, ensure_ascii=False)
+            text = document if as_json else "\n".join(plan_lines(plan, forecast))
             leave(workspace.store, words, found[0], {"text": text})

@@ -34,8 +34,11 @@ class Entry:
         outputs: the artifacts, by name.
         producers: for each input, the key and output name that it was read from.
         texts: source text blobs of the code version's symbols, for `dagrun why`.
+        sizes: bytes of each file of each source param when it was read, for `dagrun why`.
         seconds: how long the stage's function took.
         created: when, ISO 8601 in UTC.
+        accepted: empty for a computed result; else by whom, when and why the result under the key
+            `stands` was accepted for this key, and the digests of the code that differs.
         environment: versions and host facts, for people; not part of the key.
     """
 
@@ -45,8 +48,10 @@ class Entry:
     outputs: Mapping[str, Output]
     producers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     seconds: float = 0.0
     created: str = ""
+    accepted: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
