@@ -28,14 +28,15 @@ from dagrun.engine.imports import LOADED, SEARCHED, is_installed
 from dagrun.engine.keys import Recipe
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.project import find_project
-from dagrun.engine.receipt import (
-    surroundings,
-)
+from dagrun.engine.receipt import surroundings
 from dagrun.engine.sources import Files, Source
 from dagrun.engine.stamps import content, listing, rested, stamp
 from dagrun.engine.store.store import Store
 
 Json = Any
+
+_OURS = f"{Path(__file__).parents[1] / 'stages'}{os.sep}"
+"""The ready-made stages do nothing unsteady when they are imported."""
 
 
 class Witness:
@@ -58,7 +59,7 @@ class Witness:
         """Note what the plan rests on; called once it is made, before anything runs."""
         self._watch.stop()
         self.doubts += self._watch.doubts
-        trees = [loaded.tree for loaded in LOADED.values()]
+        trees = [loaded.tree for path, loaded in LOADED.items() if not path.startswith(_OURS)]
         self.doubts += [f"loading calls {name}()" for name in sorted(unsteady_calls(trees))]
         self.doubts += _unsure(prepared)
         digests = {path: loaded.digest for path, loaded in LOADED.items()}

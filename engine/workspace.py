@@ -201,12 +201,6 @@ class Workspace:
         run_id = new_run_id()
         cancelled = threading.Event()
         with RunLog(self.store, run_id, self.header(selection)) as log:
-
-            def record(event: Event) -> None:
-                if (result := getattr(event, "result", None)) is not None:
-                    log.stage(result)
-                emit(event)
-
             dispatcher = Dispatcher(
                 prepared,
                 self.store,
@@ -216,7 +210,7 @@ class Workspace:
                 executor=settings.executor,
                 keep_going=settings.keep_going,
                 cancelled=cancelled,
-                emit=record,
+                emit=_logged(log, emit),
             )
             emit(self._started(run_id, prepared))
             HANDLES[run_id] = Handle(
@@ -268,6 +262,17 @@ class Workspace:
     ) -> tuple[StageResult, ...]:
         wanted = [name for name in prepared.order if prepared.recipes[name].stage.effect is effects]
         return tuple(results[name] for name in wanted)
+
+
+def _logged(log: RunLog, emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return what logs the results among the events before it passes them on."""
+
+    def record(event: Event) -> None:
+        if (result := getattr(event, "result", None)) is not None:
+            log.stage(result)
+        emit(event)
+
+    return record
 
 
 def _status(results: Iterable[StageResult], interrupted: bool) -> RunStatus:

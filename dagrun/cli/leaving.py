@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,11 +15,13 @@ from dagrun.engine.events import RunResult
 from dagrun.engine.evidence import Witness
 from dagrun.engine.plan import Plan
 from dagrun.engine.prepare import Selection
+from dagrun.engine.receipt import SWITCH
 from dagrun.engine.runlog import RUNLOG_VERSION, stage_form
 from dagrun.engine.testimony import finished, leave, planned, testify
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.decisions import plan_lines
 from dagrun.ui.outcome import stage_line, tally
+from dagrun.ui.terminal import tell
 
 _STAGES = '"stages": '
 
@@ -36,6 +39,7 @@ def leave_run(
     with contextlib.suppress(OSError, DagrunError):
         stages = finished(result)
         found = testify(witness, workspace.store, stages) if stages else None
+        _tell_doubts(witness)
         if found is None:
             return
         evidence, hits = found
@@ -62,7 +66,14 @@ def leave_plan(
     with contextlib.suppress(OSError, DagrunError):
         stages = planned(plan)
         found = testify(witness, workspace.store, stages) if stages else None
+        _tell_doubts(witness)
         if found is not None:
             document = json.dumps(plan_document(plan), indent=2, ensure_ascii=False)
             text = document if as_json else "\n".join(plan_lines(plan))
             leave(workspace.store, words, found[0], {"text": text})
+
+
+def _tell_doubts(witness: Witness) -> None:
+    if os.environ.get(SWITCH) == "why":
+        for doubt in witness.doubts:
+            tell(f"no receipt: {doubt}")
