@@ -19,7 +19,6 @@ import importlib
 import json
 import pathlib
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +137,8 @@ def find_object(name: str) -> Any:
     """Import what `module:qualname` names. Raises `DefinitionError` when it is gone."""
     module_name, _, qualname = name.partition(":")
     try:
-        found: Any = sys.modules.get(module_name) or importlib.import_module(module_name)
+        # Never straight from sys.modules: another thread may be in the middle of importing it.
+        found: Any = importlib.import_module(module_name)
         for part in qualname.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:

@@ -105,3 +105,27 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     }
     assert seen == {digest("test", encode(value))}
     assert digest("test", 1) != digest("other", 1)
+
+
+IMPORT_AT_ONCE = """
+import threading
+from dagrun.engine.codec import find_codec
+
+ready, problems = threading.Barrier(4), []
+
+def find():
+    ready.wait()
+    try:
+        find_codec("dagrun.engine.tables:TABLE")
+    except Exception as error:
+        problems.append(str(error))
+
+threads = [threading.Thread(target=find) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not problems, problems
+"""
+
+
+def test_threads_that_import_the_same_name_at_once_all_get_it() -> None:
+    subprocess.run([sys.executable, "-P", "-c", IMPORT_AT_ONCE], check=True)
