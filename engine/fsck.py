@@ -18,7 +18,7 @@ from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.findings import Checked, Finding, Kind
 from dagrun.engine.keys import make_key
-from dagrun.engine.runlog import domain
+from dagrun.engine.runids import domain
 from dagrun.engine.store.blobs import digest_file
 from dagrun.engine.store.durable import is_abandoned
 from dagrun.engine.store.entries import Entry

@@ -15,7 +15,7 @@ from pathlib import Path
 from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.findings import Finding
-from dagrun.engine.runlog import domain
+from dagrun.engine.runids import domain
 from dagrun.engine.store.durable import remove, store_errors, write_whole
 from dagrun.engine.store.locks import is_held, remove_abandoned
 from dagrun.engine.store.refs import parse_ref
