@@ -103,7 +103,7 @@ class Entries:
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` is, or would be."""
-        return self.root / key[:2] / f"{key}.json"
+        return self.root / f"{key[:2]}/{key}.json"
 
     def read(self, key: str) -> Entry | None:
         """Return the entry of `key`, or None when there is no intact one."""
