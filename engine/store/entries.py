@@ -7,6 +7,7 @@ blobs are durable. A replaced entry is kept beside its successor.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
@@ -128,7 +129,9 @@ class Entries:
         path = self.path(entry.key)
         data = entry.to_bytes()
         if path.exists():
-            self._keep_old(path, entry.key)
+            # It may be collected at this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                self._keep_old(path, entry.key)
         write_whole(path, data, self._temporary)
 
     def retire(self, key: str) -> None:
@@ -136,7 +139,7 @@ class Entries:
         path = self.path(key)
         with store_errors(path):
             self._keep_old(path, key)
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _keep_old(self, path: Path, key: str) -> None:
         taken = {old.name for old in path.parent.glob(f"{key}.*.old")}
