@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagrun.artifacts import load
     from dagrun.engine.context import Context
     from dagrun.engine.errors import DagrunError
     from dagrun.engine.sources import Files
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dagrun.server.client import Client
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "stage"]
+__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "load", "stage"]
 
 _HOMES = {
     "Client": "dagrun.server.client",
@@ -24,6 +25,7 @@ _HOMES = {
     "DagrunError": "dagrun.engine.errors",
     "Files": "dagrun.engine.sources",
     "Verdict": "dagrun.engine.stage",
+    "load": "dagrun.artifacts",
     "stage": "dagrun.engine.stage",
 }
 

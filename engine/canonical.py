@@ -137,7 +137,7 @@ def find_object(name: str) -> Any:
     """Import what `module:qualname` names. Raises `DefinitionError` when it is gone."""
     module_name, _, qualname = name.partition(":")
     try:
-        # Not from sys.modules: there another thread's import may be only half done.
+        # Never straight from sys.modules: another thread may be in the middle of importing it.
         found: Any = importlib.import_module(module_name)
         for part in qualname.split("."):
             found = getattr(found, part)

@@ -9,6 +9,7 @@ same key. The stage's function is called at most once per key at a time, in all 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import platform
 import threading
 import time
@@ -247,15 +248,16 @@ def _describe(stage: str, error: BaseException) -> str:
     return str(StageFailed(stage, "calling it", error))
 
 
-OWN_FOLDER = str(Path(__file__).parent)
+_HERE = Path(__file__).parent
+OWN_FOLDERS = (f"{_HERE}{os.sep}", f"{_HERE.parent / 'stages'}{os.sep}")
 
 
 def user_trace(error: BaseException) -> str:
-    """Format a traceback without the engine's own frames."""
+    """Format a traceback without the frames of the engine and of the ready-made stages."""
     report = traceback.TracebackException.from_exception(error, capture_locals=False)
     link: traceback.TracebackException | None = report
     while link is not None:
-        frames = [frame for frame in link.stack if not frame.filename.startswith(OWN_FOLDER)]
+        frames = [frame for frame in link.stack if not frame.filename.startswith(OWN_FOLDERS)]
         link.stack = traceback.StackSummary.from_list(frames)
         link = link.__cause__ or link.__context__
     return "".join(report.format())

@@ -14,9 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine import machine
 from dagrun.engine.dispatch import Dispatcher
-from dagrun.engine.errors import DefinitionError, listing, nearest
+from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
 from dagrun.engine.execute import HANDLES, Handle
 from dagrun.engine.executors.named import EXECUTORS
@@ -25,7 +24,7 @@ from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import GitState, Project, find_project
-from dagrun.engine.resources import check_resources, make_capacity
+from dagrun.engine.resources import make_capacity
 from dagrun.engine.runlog import RunLog, Runs, new_run_id
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
@@ -76,6 +75,29 @@ class Explanation:
     same_inputs: tuple[str, ...] = ()
     has_history: bool = True
     elements: Mapping[str, int] | None = None
+
+
+class UnknownArtifact(DefinitionError):
+    """No stage makes an artifact of that name."""
+
+    def __init__(self, name: str, pipeline: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"no artifact named {name!r} in {pipeline}.{nearest(name, self.known)}\n"
+            f"       artifacts: {listing(self.known)}"
+        )
+
+
+class NeverMade(DagrunError):
+    """A stage has no result in the store."""
+
+    def __init__(self, stage: str, effect: bool) -> None:
+        self.stage, self.effect = stage, effect
+        super().__init__(
+            f"stage {stage!r} is an effect and stores nothing. What became of it: dagrun show last"
+            if effect
+            else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +163,21 @@ class Workspace:
         name = prepared.graph.select([name])[-1]
         return self._explain(name, prepared, plan, {})
 
+    def load(self, name: str, wanted: type | None = None) -> Any:
+        """Return an artifact as the last run left it, in the form of `wanted` if that is given.
+
+        A table is a `pl.DataFrame` unless `pl.LazyFrame` or `pyarrow.Table` is wanted. Raises
+        `UnknownArtifact`, or `NeverMade` when no run has made it.
+        """
+        stages = self.pipeline.stages.values()
+        producers = {output: stage.name for stage in stages for output in stage.outputs}
+        if name not in producers:
+            raise UnknownArtifact(name, str(self.project.pipeline), producers)
+        entry = self.runs.last_entry(producers[name])
+        if entry is None:
+            raise NeverMade(producers[name], effect=False)
+        return self.store.load(entry.outputs[name], wanted)
+
     def _explain(
         self, name: str, prepared: Prepared, plan: Plan, seen: dict[str, Explanation]
     ) -> Explanation:
@@ -182,7 +219,8 @@ class Workspace:
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
         prepared = self.prepare(selection)
-        capacity = self._capacity(prepared, settings)
+        limits = (self.project.limits, settings.limits)
+        capacity = make_capacity(prepared.stages, settings.jobs, *limits)
         git = GitState(self.project.root)
         run_id = new_run_id()
         cancelled = threading.Event()
@@ -233,12 +271,6 @@ class Workspace:
             )
             log.finish(result)
             return result
-
-    def _capacity(self, prepared: Prepared, settings: RunSettings) -> Mapping[str, float]:
-        jobs = settings.jobs or machine.available().count
-        capacity = make_capacity(jobs, {**self.project.limits, **settings.limits})
-        check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
-        return capacity
 
     def _header(self, selection: Selection) -> dict[str, Any]:
         return {

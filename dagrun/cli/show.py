@@ -13,13 +13,13 @@ from typing import Any
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Output
 from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.runlog import Run, Runs, UnknownRun
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
-from dagrun.engine.workspace import Workspace
+from dagrun.engine.workspace import NeverMade, Workspace
 from dagrun.ui.artifact import (
     HEAD_ROWS,
     content_lines,
@@ -42,18 +42,6 @@ class NothingCalled(DefinitionError):
             f"no stage, artifact or run is called {name!r}.{nearest(name, known)}\n"
             f"       artifacts: {listing(known)}\n"
             "       runs: see dagrun runs list"
-        )
-
-
-class NeverMade(DagrunError):
-    """A stage has no result in the store."""
-
-    def __init__(self, stage: str, effect: bool) -> None:
-        self.stage, self.effect = stage, effect
-        super().__init__(
-            f"stage {stage!r} is an effect and stores nothing. What became of it: dagrun show last"
-            if effect
-            else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
         )
 
 

@@ -45,7 +45,8 @@ class CannotListen(DagrunError):
     def __init__(self, address: str, problem: object) -> None:
         self.address = address
         super().__init__(
-            f"cannot listen on {address}: {problem}. Choose another port, or 0 for a free one"
+            f"cannot listen on {address}: {str(problem).rstrip('.')}. "
+            "Choose another port, or 0 for a free one"
         )
 
 
