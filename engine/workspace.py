@@ -222,8 +222,7 @@ class Workspace:
         limits = (self.project.limits, settings.limits)
         capacity = make_capacity(prepared.stages, settings.jobs, *limits)
         git = GitState(self.project.root)
-        run_id = new_run_id()
-        cancelled = threading.Event()
+        run_id, cancelled = new_run_id(), threading.Event()
         with RunLog(self.store, run_id, self._header(selection)) as log:
 
             def record(event: Event) -> None:
