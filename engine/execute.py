@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dagrun.engine.branches import NOTHING, admits_none, without_none
+from dagrun.engine.canonical import Json, decode
 from dagrun.engine.context import Context, entered
 from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
@@ -45,7 +46,8 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
-        element: for an element of a mapped stage, the params swept, as its own; else None.
+        element: for an element of a mapped stage, its own params, in canonical form since their
+            classes may be the pipeline's; else None.
     """
 
     run_id: str
@@ -58,7 +60,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
-    element: dict[str, Any] | None = None
+    element: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,9 @@ def perform(request: Request) -> Reply:
 
 def _recipe(request: Request, recipes: Mapping[str, Recipe]) -> Recipe:
     recipe = recipes[request.stage]
-    return recipe if request.element is None else element_recipe(recipe, request.element)
+    if request.element is None:
+        return recipe
+    return element_recipe(recipe, {name: decode(form) for name, form in request.element.items()})
 
 
 def _load_handle(request: Request) -> Handle:

@@ -49,7 +49,7 @@ class Launcher:
             producers=dict(producers),
             overrides=dict(self._overrides.get(stage.name, {})),
             force=stage.name in self._prepared.forced or not stage.cache,
-            element=dict(attempt.element.params) if attempt.element else None,
+            element=attempt.element.forms if attempt.element else None,
         )
         limits = {"timeout": stage.timeout, "memory": stage.resources.get("memory")}
         options = {name: limit for name, limit in limits.items() if limit is not None}

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 
 from dagrun.engine.canonical import decode, encode, find_object, to_bytes
 
@@ -24,8 +25,14 @@ def main() -> None:
     """Make the call described on standard input."""
     message = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    result = find_object(message["call"])(*decode(message["arguments"]))
-    data = to_bytes(encode(result, "the result"))
+    try:
+        result = find_object(message["call"])(*decode(message["arguments"]))
+        data = to_bytes(encode(result, "the result"))
+    except BaseException:  # noqa: BLE001 - whatever it was, the parent has to know that it ended
+        # Not by leaving main: the thread that reads standard input would make that an abort.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     with os.fdopen(int(sys.argv[1]), "wb") as answer:
         answer.write(data)
     sys.stdout.flush()
