@@ -74,7 +74,7 @@ def verify_hits(
             name, error = running[future], future.exception()
             found = Check(name=name, error=str(error)) if error else future.result()
             checks[name] = found
-            emit(StageVerified(check=found))
+            emit(StageVerified(check=found, done=len(checks), total=len(hits)))
     return tuple(checks[name] for name in hits)
 
 

@@ -19,6 +19,7 @@ from dagrun.engine.events import (
     StageResult,
     StageRetried,
     StageStarted,
+    StageVerified,
 )
 from dagrun.ui.outcome import stage_line
 from dagrun.ui.quantities import about, seconds
@@ -40,6 +41,7 @@ class Progress:
         self._held: list[StageResult] = []
         self._running: dict[str, tuple[float, float | None]] = {}
         self._width = 0
+        self._verified = ""
         self._live: Live | None = None
         self._stderr: TextIO | None = None
         self._terminals: set[str] = set()
@@ -79,6 +81,9 @@ class Progress:
                     self._held.append(result)
                 else:
                     self._say(stage_line(result, self._width))
+            case StageVerified(done=done, total=total):
+                self._verified = f"{done} of {total}" if done < total else ""
+                self._go_live()
             case RunStopping(running=running):
                 waited = f" waiting for {', '.join(running)};" if running else ""
                 self._say(f"stopping:{waited} interrupt again to leave at once")
@@ -137,4 +142,6 @@ class Progress:
             expected = f"usually {about(usual)}" if usual is not None else ""
             elapsed = seconds(now - started)
             table.add_row(f"{name:<{self._width}}", "running", f"{elapsed:>11}", expected)
+        if self._verified:
+            table.add_row("", "verified", self._verified)
         return table
