@@ -77,10 +77,11 @@ class Session:
         print(f"{name}{' (quick)' if quick else ''}: {json.dumps(self.machine)}", flush=True)
 
     def record(self, figure: str, values: Sequence[float], unit: str) -> None:
-        """Keep the raw values of one contender, one value a round, and print their summary."""
+        """Keep the raw values of one contender, one value a round; print summary and values."""
         self.figures[figure] = {"unit": unit, "values": list(values)}
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"  {figure:<44} {middle:>12,.4g} {unit:<10} {low:,.4g} .. {high:,.4g}", flush=True)
+        print(f"  {figure:<44} {middle:>12,.4g} {unit:<10} {low:,.4g} .. {high:,.4g}")
+        print(f"    runs: {'  '.join(f'{value:,.4g}' for value in values)}", flush=True)
 
     def rounds(
         self, contenders: Mapping[str, Callable[[], Mapping[str, float]]], *, count: int, unit: str

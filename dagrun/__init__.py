@@ -5,10 +5,11 @@ Names are imported when they are first used, so that `import dagrun` stays light
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
+TYPE_CHECKING = False  # typing would cost as much as all that the quickest answers need
 if TYPE_CHECKING:
+    from dagrun.artifacts import load
     from dagrun.engine.context import Context
     from dagrun.engine.errors import DagrunError
     from dagrun.engine.sources import Files
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dagrun.server.client import Client
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "stage"]
+__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "load", "stage"]
 
 _HOMES = {
     "Client": "dagrun.server.client",
@@ -24,14 +25,15 @@ _HOMES = {
     "DagrunError": "dagrun.engine.errors",
     "Files": "dagrun.engine.sources",
     "Verdict": "dagrun.engine.stage",
+    "load": "dagrun.artifacts",
     "stage": "dagrun.engine.stage",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'dagrun' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from dagrun.cli.main import main
+from dagrun.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

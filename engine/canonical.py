@@ -137,7 +137,7 @@ def find_object(name: str) -> Any:
     """Import what `module:qualname` names. Raises `DefinitionError` when it is gone."""
     module_name, _, qualname = name.partition(":")
     try:
-        # Not from sys.modules, where another thread's import may stand half done.
+        # Never straight from sys.modules: another thread may be in the middle of importing it.
         found: Any = importlib.import_module(module_name)
         for part in qualname.split("."):
             found = getattr(found, part)
@@ -150,10 +150,12 @@ def find_object(name: str) -> Any:
 
 def to_bytes(form: Json) -> bytes:
     """Write a JSON form canonically: sorted keys, no blanks, UTF-8."""
-    text = json.dumps(
-        form, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8", "surrogatepass")
+    return _WRITER.encode(form).encode("utf-8", "surrogatepass")
+
+
+_WRITER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def digest_bytes(data: bytes | memoryview) -> str:
@@ -163,5 +165,10 @@ def digest_bytes(data: bytes | memoryview) -> str:
 
 def digest(domain: str, form: Json) -> str:
     """Return the BLAKE3 digest of a JSON form, tagged with a domain and the encoding version."""
+    return digest_written(domain, to_bytes(form))
+
+
+def digest_written(domain: str, data: bytes) -> str:
+    """Return the `digest` of the form that was written as `data`."""
     head = f"dagrun/{ENCODING_VERSION}/{domain}\0".encode()
-    return blake3(head + to_bytes(form)).hexdigest()
+    return blake3(head + data).hexdigest()

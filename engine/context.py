@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dagrun.engine.errors import DagrunError, DefinitionError
+from dagrun.engine.store.durable import temporary_path
 from dagrun.engine.store.store import Store
 
 
@@ -63,7 +63,9 @@ class Context:
     @cached_property
     def scratch(self) -> Path:
         """An empty folder of the stage's own, removed when the attempt ends."""
-        return Path(tempfile.mkdtemp(prefix=f"{self.stage}-", dir=self.store.temporary))
+        path = temporary_path(self.store.temporary)
+        path.mkdir()
+        return path
 
     def check(self) -> None:
         """Raise `Cancelled` if the run was interrupted or the deadline has passed."""

@@ -124,7 +124,7 @@ class Origins:
                 continue
             site = self._sites.get(folder) or self._open(folder)
             line = path[len(folder) + 1 :].replace(os.sep, "/")
-            top = _canonical_name(line.partition("/")[0].partition(".")[0])
+            top = canonical_name(line.partition("/")[0].partition(".")[0])
             likely = sorted(site.metadata, key=lambda item: _project(item)[0] != top)
             for item in likely:
                 if _lists(site, item, line):
@@ -178,10 +178,11 @@ def _project(metadata: str) -> tuple[str, str]:
     """Split `some_name-1.2.dist-info` into a canonical name and a version."""
     stem = metadata.rpartition(".")[0]
     name, _, version = stem.partition("-")
-    return _canonical_name(name), version.partition("-py")[0]
+    return canonical_name(name), version.partition("-py")[0]
 
 
-def _canonical_name(name: str) -> str:
+def canonical_name(name: str) -> str:
+    """Return the name by which package indexes compare distributions."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -29,7 +29,7 @@ class DamagedBlob(StoreError):
         self.digest, self.found = digest, found
         super().__init__(
             f"blob {digest[:12]} is damaged ({found}); nothing was loaded from it. "
-            "Run again with: dagrun run (it is recomputed)"
+            "Run again with: dagrun run (it is recomputed), or mend all: dagrun fsck --repair"
         )
 
 

@@ -42,7 +42,8 @@ class StageResult:
     """The fate of one stage in a run.
 
     Attributes:
-        element: index of a fan-out's element; None for a plain stage.
+        element: index of an element of a mapped stage, else None; `label` says which it is.
+        elements: results of a mapped stage's elements in order; None for a plain stage.
         seconds: time spent in this run (0.0 for a hit).
         saved: for a hit, seconds the stage took when it ran, else 0.0.
         rows: total rows of its table outputs, None without tables.
@@ -67,6 +68,8 @@ class StageResult:
     error: str | None = None
     trace: str | None = None
     verdict: Mapping[str, Any] | None = None
+    label: str = ""
+    elements: tuple[StageResult, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,15 @@ class StageRetried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageAdvanced:
+    """So many of a mapped stage's elements have their results."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished:
     """A stage has its result."""
 
@@ -186,4 +198,12 @@ class StageVerified:
     total: int
 
 
-Event = RunStarted | StageStarted | StageRetried | StageFinished | RunStopping | StageVerified
+Event = (
+    RunStarted
+    | StageStarted
+    | StageRetried
+    | StageAdvanced
+    | StageFinished
+    | RunStopping
+    | StageVerified
+)

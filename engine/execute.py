@@ -12,15 +12,17 @@ import datetime as dt
 import platform
 import threading
 import time
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.branches import NOTHING, admits_none, without_none
 from dagrun.engine.context import Context, entered
+from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
+from dagrun.engine.heal import make_again
 from dagrun.engine.hearing import heard
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
@@ -31,6 +33,7 @@ from dagrun.engine.stage import Verdict
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
+from dagrun.engine.traces import user_trace
 from dagrun.engine.undeclared import UndeclaredReads, declared_only
 
 
@@ -44,6 +47,7 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
+        element: for an element of a mapped stage, the params swept, as its own; else None.
     """
 
     run_id: str
@@ -56,6 +60,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
+    element: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +80,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """A run that is going on in this process; registered while it does."""
+    """A run that is going on in this process; registered while it does.
+
+    `computed` is told each key whose outputs are made and whose entry is about to be published.
+    """
 
     store: Store
     recipes: Mapping[str, Recipe]
     cancelled: threading.Event
+    computed: Callable[[str], None] = lambda _key: None
 
 
 HANDLES: dict[str, Handle] = {}
@@ -104,13 +113,17 @@ def perform(request: Request) -> Reply:
     """Make one attempt. Never raises for what the stage or the store does wrong."""
     try:
         handle = find_handle(request)
-        recipe = handle.recipes[request.stage]
+        recipe = find_recipe(request, handle)
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
         with handle.store.lock(request.key):
-            if not request.force and (entry := handle.store.find(request.key)):
+            if not request.force and (entry := handle.store.use(request.key)):
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
-            return _compute(request, recipe, handle)
+            entry = _compute(request, recipe, handle)
+            handle.computed(request.key)
+            force = request.force or not recipe.stage.cache
+            stands = handle.store.commit(entry, recipe.code.texts, force=force)
+            return Reply(outputs=dict(stands.outputs), seconds=entry.seconds)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
         trace = None if isinstance(error, UndeclaredReads) else user_trace(error)
         return Reply(error=describe(request.stage, error), trace=trace)
@@ -124,17 +137,25 @@ def find_handle(request: Request) -> Handle:
     return HANDLES.get(request.run_id) or _load_handle(request)
 
 
+def find_recipe(request: Request, handle: Handle) -> Recipe:
+    """Return the recipe of the stage that is asked for, or of one of its elements."""
+    recipe = handle.recipes[request.stage]
+    return recipe if request.element is None else element_recipe(recipe, request.element)
+
+
 def _load_handle(request: Request) -> Handle:
     """Load the pipeline in this process and check that it is the one that was planned."""
     store = Store.open(request.root)
     stats = StatCache(store.folder / "stats.json")
     pipeline = load_pipeline(Project(root=request.root, pipeline=request.pipeline))
     selection = Selection(overrides={request.stage: request.overrides}, seed=request.seed)
-    recipe = make_recipes(pipeline, [request.stage], selection, stats)[request.stage]
+    recipes = make_recipes(pipeline, [request.stage], selection, stats)
+    handle = Handle(store=store, recipes=recipes, cancelled=threading.Event())
+    recipe = find_recipe(request, handle)
     logical = {name: output.logical for name, output in request.inputs.items()}
     if request.key and make_key(make_preimage(recipe, logical)) != request.key:
         raise ProjectChanged(request.stage)
-    return Handle(store=store, recipes={request.stage: recipe}, cancelled=threading.Event())
+    return handle
 
 
 class ProjectChanged(DagrunError):
@@ -162,10 +183,11 @@ def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
     return Reply(seconds=seconds)
 
 
-def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
+def _compute(request: Request, recipe: Recipe, handle: Handle) -> Entry:
+    """Call the stage, store its outputs, and return the entry that is to be published."""
     made = make_outputs(request, recipe, handle, handle.store)
     logical = {name: output.logical for name, output in request.inputs.items()}
-    entry = Entry(
+    return Entry(
         key=request.key,
         stage=request.stage,
         preimage=make_preimage(recipe, logical),
@@ -175,9 +197,6 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Reply:
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},
     )
-    force = request.force or not recipe.stage.cache
-    stands = handle.store.commit(entry, recipe.code.texts, force=force)
-    return Reply(outputs=dict(stands.outputs), seconds=made.seconds)
 
 
 def make_outputs(request: Request, recipe: Recipe, handle: Handle, into: Store) -> Made:
@@ -199,11 +218,15 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
     stage = recipe.stage
     arguments: dict[str, Any] = {}
     for name in stage.inputs:
+        output, wanted = request.inputs[name], without_none(stage.annotations.get(name))
+        if output.logical == NOTHING.logical and admits_none(stage, name):
+            arguments[name] = None
+            continue
         try:
-            wanted = stage.annotations.get(name)
-            arguments[name] = handle.store.load(request.inputs[name], wanted)
+            arguments[name] = handle.store.load(output, wanted)
         except DamagedBlob as error:
-            raise StageFailed(stage.name, f"loading input {name!r}", error) from error
+            healed = make_again(request, name, handle.store, error, perform)
+            arguments[name] = handle.store.load(healed, wanted)
     context = Context(
         stage=stage.name,
         key=request.key,
@@ -269,17 +292,3 @@ def describe(stage: str, error: BaseException) -> str:
     if isinstance(error, (StageFailed, ProjectChanged, BadResult, UndeclaredReads)):
         return str(error)
     return str(StageFailed(stage, "calling it", error))
-
-
-OWN_FOLDER = str(Path(__file__).parent)
-
-
-def user_trace(error: BaseException) -> str:
-    """Format a traceback without the engine's own frames."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=False)
-    link: traceback.TracebackException | None = report
-    while link is not None:
-        frames = [frame for frame in link.stack if not frame.filename.startswith(OWN_FOLDER)]
-        link.stack = traceback.StackSummary.from_list(frames)
-        link = link.__cause__ or link.__context__
-    return "".join(report.format())

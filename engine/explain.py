@@ -15,6 +15,7 @@ from typing import Any, Literal
 from dagrun.engine.errors import DamagedBlob
 from dagrun.engine.events import Output
 from dagrun.engine.keys import Recipe
+from dagrun.engine.lists import describe_lists, is_list
 from dagrun.engine.plan import Decision
 from dagrun.engine.runlog import Runs
 from dagrun.engine.store.entries import Entry
@@ -136,6 +137,8 @@ class Explainer:
             text = "is gone" if name not in new else "is new" if name not in old else "changed"
             if before and after and before.columns and after.columns:
                 text = describe_tables(before, after)
+            elif before and after and is_list(before) and is_list(after):
+                text = describe_lists(before, after)
             causes.append(Cause(kind="input", name=name, before=old.get(name), after=text))
         return causes
 
@@ -164,14 +167,19 @@ def _compare_values(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any]) 
 def _show(values: Mapping[str, Any], name: str) -> str | None:
     if name not in values:
         return None
-    value = values[name]
+    text = _text(values[name])
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _text(value: Any) -> str:
     if isinstance(value, dict) and list(value) == ["$float"]:
         number = value["$float"]
         return number if number == "nan" else repr(float.fromhex(number))
     if isinstance(value, dict) and list(value) == ["$tuple"]:
         value = value["$tuple"]
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return text if len(text) <= 200 else text[:200] + "..."
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def describe_tables(before: Output, after: Output) -> str:

@@ -37,6 +37,16 @@ class NameTaken(DefinitionError):
         super().__init__(f"{name!r} is both {first} and {second}; rename one")
 
 
+class ConditionUnusable(DefinitionError):
+    """A stage's `when=` names something that cannot decide whether it runs."""
+
+    def __init__(self, stage: Stage[..., Any], problem: str) -> None:
+        self.stage, self.name = stage.name, stage.condition
+        super().__init__(
+            f"stage {stage.name!r} ({stage.where}) runs when {stage.condition!r}, which {problem}"
+        )
+
+
 class Cycle(DefinitionError):
     """Stages need each other's outputs in a circle."""
 
@@ -63,7 +73,7 @@ class Graph:
     """The DAG of a pipeline's stages."""
 
     def __init__(self, stages: Mapping[str, Stage[..., Any]], where: str) -> None:
-        """Build and check. Raises `NameTaken`, `UnknownInput` or `Cycle`."""
+        """Build and check. Raises `NameTaken`, `UnknownInput`, `ConditionUnusable` or `Cycle`."""
         self.stages, self.where = stages, where
         self.producers = self._find_producers()
         self.network: nx.DiGraph[str] = nx.DiGraph()
@@ -71,6 +81,8 @@ class Graph:
         for stage in stages.values():
             for name in stage.inputs:
                 self.network.add_edge(self._producer_for(stage, name), stage.name)
+            if stage.condition:
+                self.network.add_edge(self._decider_for(stage), stage.name)
         # Thrice the speed of asking for a cycle first: a failed sort is the rare case.
         position = {name: index for index, name in enumerate(stages)}
         try:
@@ -108,6 +120,17 @@ class Graph:
                 if not other.effect:
                     hint = f"is a stage with named outputs; take one of those ({outputs})"
             raise UnknownInput(stage, name, sorted(self.producers), hint)
+        return self.producers[name]
+
+    def _decider_for(self, stage: Stage[..., Any]) -> str:
+        name = stage.condition
+        if name not in self.producers:
+            known = sorted(self.producers)
+            problem = f"no stage makes.{nearest(name, known)} Artifacts: {listing(known)}"
+            raise ConditionUnusable(stage, problem)
+        if self.stages[self.producers[name]].mapped:
+            problem = "is a list. Add a stage that returns one bool from it"
+            raise ConditionUnusable(stage, problem)
         return self.producers[name]
 
     def select(self, targets: Iterable[str]) -> tuple[str, ...]:

@@ -9,18 +9,44 @@ before `use_sources()` was called, and that the project's loading does not forge
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery as machinery
 import importlib.util
 import os
 import sys
+from dataclasses import dataclass
 from importlib.abc import PathEntryFinder
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import DefinitionError
+from dagrun.engine.stamps import listing, stamp
 
 _INSTALLED = ("site-packages", "dist-packages")
 _STDLIB = str(Path(os.__file__).parent) + os.sep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A source file as it was imported: the BLAKE3 digest of its bytes, and its syntax."""
+
+    digest: str
+    tree: ast.Module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A folder when imports first looked for modules in it; both None if there was no folder."""
+
+    stamp: list[int] | None
+    listing: str | None
+
+
+LOADED: dict[str, Loaded] = {}
+"""The source files that were imported since `use_sources`, by path."""
+SEARCHED: dict[str, Searched] = {}
+"""The folders that imports have searched since then, installed ones left out."""
 
 
 class SourceLoader(machinery.SourceFileLoader):
@@ -29,7 +55,10 @@ class SourceLoader(machinery.SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the module's source."""
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        data = self.get_data(path)
+        tree = ast.parse(data, path)
+        LOADED[path] = Loaded(digest=digest_bytes(data), tree=tree)
+        code: CodeType = compile(tree, path, "exec", dont_inherit=True)
         return code
 
 
@@ -46,16 +75,22 @@ def is_installed(path: str) -> bool:
 
 
 def use_sources() -> None:
-    """Make imports from folders that nothing is installed in go by the source, in this process."""
+    """Make imports from folders that nothing is installed in go by the source, in this process.
+
+    What was loaded and searched before is forgotten, and noted anew.
+    """
     if _hook not in sys.path_hooks:
         sys.path_hooks.insert(0, _hook)
-        for folder in [known for known in sys.path_importer_cache if not is_installed(known)]:
-            del sys.path_importer_cache[folder]
+    for folder in [known for known in sys.path_importer_cache if not is_installed(known + os.sep)]:
+        del sys.path_importer_cache[folder]
+    LOADED.clear()
+    SEARCHED.clear()
 
 
 def _hook(folder: str) -> PathEntryFinder:
     if is_installed(folder + os.sep):
         raise ImportError("what is installed is imported as ever")
+    SEARCHED[folder] = Searched(stamp=stamp(folder), listing=listing(folder, modules=True))
     return _find_sources(folder)
 
 

@@ -59,6 +59,9 @@ def make_recipe(
     }
     if stage.takes_context:
         form["seed"] = seed
+    if stage.mapped:
+        # Of plain stages it says nothing, so that their keys stay what they always were.
+        form["settings"]["over"] = stage.over or list(stage.swept)
     return Recipe(stage=stage, params=params, form=form, code=code)
 
 

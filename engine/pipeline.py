@@ -138,9 +138,23 @@ def read_overrides(pipeline: Pipeline, settings: Mapping[str, str]) -> dict[str,
             raise UnknownParam(stage_name, str(pipeline.project.pipeline), known, "stage")
         if param not in stage.params:
             raise UnknownParam(param, f"stage {stage_name!r}", list(stage.params), "param")
-        value = _parse(setting, text, stage.params[param])
+        read = _parse_swept if param in stage.swept else _parse
+        value = read(setting, text, stage.params[param])
         overrides.setdefault(stage_name, {})[param] = value
     return overrides
+
+
+def _parse_swept(setting: str, text: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Read the values of a swept param: a JSON list, or one value."""
+    like = values[0] if values else None
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, list):
+        return (_parse(setting, text, like),)
+    texts = [item if isinstance(item, str) else json.dumps(item) for item in given]
+    return tuple(_parse(setting, each, like) for each in texts)
 
 
 def _parse(setting: str, text: str, default: Any) -> Any:

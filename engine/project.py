@@ -1,4 +1,4 @@
-"""The project: its root folder, its pipeline file and its git state.
+"""The project: its root folder and its pipeline file.
 
 The root is the nearest folder with a `pyproject.toml` above the pipeline file, else the file's
 own folder. Sources and the store are resolved from it, so nothing depends on the caller's
@@ -7,23 +7,26 @@ working directory.
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.amounts import SettingInvalid, read_amounts
 from dagrun.engine.errors import DefinitionError, listing
 
 DEFAULT_PIPELINE = "pipeline.py"
+"""What `[tool.dagrun]` in pyproject.toml may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Where a pipeline lives. Both paths are absolute."""
+    """Where a pipeline lives; both paths are absolute. `limits` are those its settings declare."""
 
     root: Path
     pipeline: Path
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 class PipelineMissing(DefinitionError):
@@ -54,7 +57,16 @@ def find_project(pipeline: str | Path | None, folder: Path) -> Project:
     path = path.resolve()
     if not path.is_file():
         raise PipelineMissing(path)
-    return Project(root=find_root(path.parent), pipeline=path)
+    root = find_root(path.parent)
+    return Project(root=root, pipeline=path, limits=_read_limits(root))
+
+
+def _read_limits(root: Path) -> dict[str, float]:
+    try:
+        return read_amounts(read_settings(root).get("limits", {}))
+    except SettingInvalid as error:
+        where = root / "pyproject.toml"
+        raise DefinitionError(f"[tool.dagrun] limits in {where}: {error}") from None
 
 
 def find_root(folder: Path) -> Path:
@@ -66,7 +78,7 @@ def find_root(folder: Path) -> Path:
     return folder
 
 
-SETTINGS = ("pipeline", "hooks")
+SETTINGS = ("hooks", "limits", "pipeline")
 
 
 def read_settings(root: Path) -> dict[str, Any]:
@@ -87,34 +99,3 @@ def read_settings(root: Path) -> dict[str, Any]:
             f"[tool.dagrun] in {path} knows only {listing(SETTINGS)}; found {found}"
         )
     return settings
-
-
-class GitState:
-    """The commit and dirtiness of the project's tree, asked for in the background."""
-
-    def __init__(self, root: Path) -> None:
-        command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
-        try:
-            self._process: subprocess.Popen[str] | None = subprocess.Popen(
-                command,
-                cwd=root,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,
-            )
-        except OSError:
-            self._process = None
-
-    def read(self) -> tuple[str | None, bool | None]:
-        """Return `(commit, dirty)`; both None outside a git repository."""
-        if self._process is None:
-            return None, None
-        output, _ = self._process.communicate()
-        if self._process.returncode != 0:
-            return None, None
-        lines = output.splitlines()
-        commits = [line.split()[2] for line in lines if line.startswith("# branch.oid ")]
-        commit = commits[0] if commits and commits[0] != "(initial)" else None
-        return commit, any(not line.startswith("#") for line in lines)

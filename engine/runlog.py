@@ -1,39 +1,33 @@
 """The run log: one append-only file per run, written while the run goes.
 
-Guarantee: every line that is read back is whole; a torn tail (a killed run) is dropped and the
-run shows as `interrupted`. Logs are history, not truth: results live in entries.
+Guarantee: every line that is read back is what was written; a damaged one and a torn tail (a
+killed run) are left out, and without its end a run shows as `interrupted`. Logs are history, not
+truth: results live in entries.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
-import json
 import os
-import secrets
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.runids import domain
 from dagrun.engine.store.durable import store_errors
 from dagrun.engine.store.entries import Entry
+from dagrun.engine.store.sealed import seal, unseal
 from dagrun.engine.store.store import Store
 
-RUNLOG_VERSION = 1
+RUNLOG_VERSION = 2
 HISTORY_DEPTH = 200
 """How many runs are searched for a stage's last entry."""
-
-
-def new_run_id() -> str:
-    """Return a fresh id that sorts by time: `20261121-115700-042917-7f3a`."""
-    now = dt.datetime.now(dt.UTC)
-    return f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,36 +52,45 @@ class UnknownRun(DagrunError):
         )
 
 
+def stage_form(result: StageResult) -> dict[str, Any]:
+    """Return the line of a stage's result in a run log."""
+    line = {
+        "stage": result.name,
+        "status": result.status,
+        "key": result.key,
+        "seconds": round(result.seconds, 6),
+        "saved": round(result.saved, 6) or None,
+        "rows": result.rows,
+        "reason": result.reason,
+        "attempts": result.attempts,
+        "error": result.error,
+        "trace": result.trace,
+        "verdict": result.verdict,
+        **_element_lines(result),
+    }
+    return {name: value for name, value in line.items() if value is not None}
+
+
 class RunLog:
-    """The log of a run in progress; a context manager."""
+    """The log of a run in progress; a context manager.
+
+    While it is entered, nothing that the run uses is collected.
+    """
 
     def __init__(self, store: Store, run_id: str, header: Mapping[str, Any]) -> None:
-        self._path = store.runs / f"{run_id}.jsonl"
+        self._path, self._domain = store.runs / f"{run_id}.jsonl", domain(run_id)
+        self._running = store.running(run_id)
         with store_errors(self._path):
             self._file = self._path.open("ab")
         self._append({"version": RUNLOG_VERSION, "run_id": run_id, **header})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         with store_errors(self._path):
-            self._file.write(to_bytes(line) + b"\n")
+            self._file.write(seal(self._domain, line))
 
     def stage(self, result: StageResult) -> None:
         """Log a stage's result. Outputs are left to the entry, which the key leads to."""
-        line = {
-            "stage": result.name,
-            "status": result.status,
-            "key": result.key,
-            "seconds": round(result.seconds, 6),
-            "saved": round(result.saved, 6) or None,
-            "at": round(time.time(), 6),
-            "rows": result.rows,
-            "reason": result.reason,
-            "attempts": result.attempts,
-            "error": result.error,
-            "trace": result.trace,
-            "verdict": result.verdict,
-        }
-        self._append({name: value for name, value in line.items() if value is not None})
+        self._append({**stage_form(result), "at": round(time.time(), 6)})
         if result.status == "failed":
             self._file.flush()
 
@@ -102,6 +105,7 @@ class RunLog:
             os.fsync(self._file.fileno())
 
     def __enter__(self) -> RunLog:
+        self._running.__enter__()
         return self
 
     def __exit__(
@@ -110,8 +114,21 @@ class RunLog:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._running.__exit__(kind, error, tb)
         with store_errors(self._path):
             self._file.close()
+
+
+def _element_lines(result: StageResult) -> dict[str, Any]:
+    """Return what is logged of elements: how many had which status, and those that did not hit."""
+    if result.elements is None:
+        return {}
+    fields = ("element", "label", "status", "key", "seconds", "error")
+    called = [each for each in result.elements if each.status != "hit"]
+    return {
+        "elements": dict(Counter(each.status for each in result.elements)),
+        "called": [{name: getattr(each, name) for name in fields} for each in called],
+    }
 
 
 class Runs:
@@ -166,12 +183,13 @@ class Runs:
         found: dict[str, list[tuple[int | None, float]]] = {name: [] for name in stages}
         wanted = set(stages)
         ids = [known for known in self.ids() if known < before][-depth:]
-        file = _read_header(self._store.runs / f"{before}.jsonl").get("file")
+        file = _read_header(self._store.runs, before).get("file")
         for run_id in reversed(ids):
-            path = self._store.runs / f"{run_id}.jsonl"
-            if not wanted or _read_header(path).get("file") != file:
+            if not wanted or _read_header(self._store.runs, run_id).get("file") != file:
                 continue
-            for line in map(_parse_line, _lines_with(RAN, path.read_bytes())):
+            data = (self._store.runs / f"{run_id}.jsonl").read_bytes()
+            for text in _lines_with(RAN, data):
+                line = unseal(domain(run_id), text)
                 if line and line.get("stage") in wanted and line["status"] == "ran":
                     measured = found[line["stage"]]
                     measured.append((line.get("rows"), line["seconds"]))
@@ -187,40 +205,31 @@ def _lines_with(text: bytes, data: bytes) -> Iterator[bytes]:
     """Yield the lines that hold a text; the others, which are most, are not even split."""
     at = data.find(text)
     while at >= 0:
-        end = data.find(b"\n", at)
-        yield data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else len(data)]
-        at = data.find(text, end) if end >= 0 else -1
+        end = data.find(b"\n", at) + 1 or len(data)
+        yield data[data.rfind(b"\n", 0, at) + 1 : end]
+        at = data.find(text, end)
 
 
-def _read_header(path: Path) -> Mapping[str, Any]:
+def _read_header(folder: Path, run_id: str) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as file:
-            return _parse_line(file.readline()) or {}
+        with (folder / f"{run_id}.jsonl").open("rb") as file:
+            return unseal(domain(run_id), file.readline()) or {}
     except FileNotFoundError:
         return {}
 
 
-def _parse_line(text: bytes) -> Mapping[str, Any] | None:
-    try:
-        line: Mapping[str, Any] = json.loads(text)
-    except ValueError:
-        return None
-    return line
-
-
 def _parse(run_id: str, path: Path) -> Run:
-    lines = []
-    for text in path.read_bytes().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    header = lines[0] if lines else {}
-    end: Mapping[str, Any] = next((line for line in lines[1:] if "stage" not in line), {})
+    texts = path.read_bytes().splitlines(keepends=True)
+    sealed = (unseal(domain(run_id), text) for text in texts)
+    lines = [line for line in sealed if line is not None]
+    header = next((line for line in lines if "run_id" in line), {})
+    end: Mapping[str, Any] = next(
+        (line for line in lines if "stage" not in line and "run_id" not in line), {}
+    )
     return Run(
         run_id=run_id,
         header={**header, **end},
-        stages={line["stage"]: line for line in lines[1:] if "stage" in line},
+        stages={line["stage"]: line for line in lines if "stage" in line},
         status=end.get("status", "interrupted"),
         seconds=end.get("seconds"),
     )

@@ -139,6 +139,13 @@ class Files:
                     raise SameName(where, name, found[name], path)
         return dict(sorted(found.items()))
 
+    def pick(self, name: str) -> Files:
+        """Return the one file of that name alone, bound as this is. Raises as `find` does."""
+        pattern = glob.escape(name)
+        if any(Path(each).is_absolute() for each in self.patterns):
+            pattern = glob.escape(str(self.find()[name]))
+        return Files(pattern, package=self.package).bind(self.root or Path(), self.stats)
+
     @property
     def paths(self) -> tuple[Path, ...]:
         """The files, in sorted order of their names."""

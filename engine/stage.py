@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from dagrun.engine.amounts import SettingInvalid, read_amounts
 from dagrun.engine.canonical import encode
+from dagrun.engine.declared import check_over, read_condition, read_swept, read_timeout
 from dagrun.engine.errors import DefinitionError, Unhashable
 from dagrun.engine.sources import Source
 
@@ -59,6 +60,11 @@ class Stage(Generic[P, R]):
         cache: False makes every run call it again, for the given `reason`.
         gate: it returns a `Verdict`; a refusal halts everything downstream.
         effect: it acts on the world: never cached, runs once its inputs are committed.
+        over: the input, or the `Files`, it is mapped over: it is called once for each element.
+        swept: the params it is mapped over; `params` holds all values of each.
+        condition: the artifact that decides whether it runs; "" for none.
+        expected: what that artifact must be for it to run.
+        resources: what an attempt takes while it runs: `memory` in bytes, `cpus`, others.
     """
 
     name: str
@@ -76,6 +82,11 @@ class Stage(Generic[P, R]):
     reason: str = ""
     gate: bool = False
     effect: bool = False
+    over: str = ""
+    swept: tuple[str, ...] = ()
+    condition: str = ""
+    expected: bool = True
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # What functools.update_wrapper would set, were this class not frozen.
@@ -94,6 +105,11 @@ class Stage(Generic[P, R]):
         return self.function
 
     @property
+    def mapped(self) -> bool:
+        """Whether it is called once for each of several elements."""
+        return bool(self.over or self.swept)
+
+    @property
     def where(self) -> str:
         """`file:line` of the function, for messages."""
         code = inspect.unwrap(self.function).__code__
@@ -109,23 +125,6 @@ class Stage(Generic[P, R]):
             return {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
 
 
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _parse_timeout(stage: str, where: str, timeout: float | str | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", timeout)
-        if not match:
-            problem = f"timeout {timeout!r} is not a duration such as '90s', '30m' or '2h'"
-            raise StageInvalid(stage, where, problem)
-        timeout = float(match[1]) * _SECONDS[match[2]]
-    if timeout <= 0:
-        raise StageInvalid(stage, where, f"timeout must be positive, not {timeout!r}")
-    return float(timeout)
-
-
 def _is_context(parameter: inspect.Parameter) -> bool:
     # By name, so that a module with postponed annotations needs no evaluation here.
     kind = parameter.annotation
@@ -134,7 +133,7 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 
 def _read_signature(
-    name: str, where: str, function: Callable[..., Any]
+    name: str, where: str, function: Callable[..., Any], swept: Mapping[str, tuple[Any, ...]]
 ) -> tuple[tuple[str, ...], dict[str, Any], bool]:
     """Return `(inputs, params, takes_context)` of a stage function."""
     parameters = list(inspect.signature(function).parameters.values())
@@ -147,6 +146,9 @@ def _read_signature(
                 "name each one"
             )
             raise StageInvalid(name, where, problem)
+        if parameter.name in swept:
+            params[parameter.name] = swept[parameter.name]
+            continue
         if parameter.default is parameter.empty:
             inputs.append(parameter.name)
             continue
@@ -173,6 +175,9 @@ def stage(
     reason: str = ...,
     gate: bool = ...,
     effect: bool = ...,
+    over: str | Mapping[str, Sequence[Any]] | None = ...,
+    when: str = ...,
+    resources: Mapping[str, float | str] = ...,
 ) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
 def stage(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Declare a function to be a stage; use bare, or with keyword settings.
@@ -186,6 +191,12 @@ def stage(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any
         cache: False to run it every time; needs `reason`.
         gate: the function returns a `Verdict`; a refusal halts what is downstream.
         effect: the function acts on the world and returns nothing to be stored.
+        over: the input whose elements, or the `Files` whose files it is called with, one call and
+            one key each; or params with the values of each, `{"depth": (4, 6)}`: it is called
+            with every combination.
+        when: the artifact, a bool or `Verdict`, without which it is pruned; `"not name"` turns
+            it round.
+        resources: what it takes while it runs, `{"memory": "4GB", "cpus": 2, "gpu": 1}`.
 
     Raises:
         StageInvalid: the declaration or the signature cannot be used.
@@ -207,25 +218,29 @@ def _declare(
     reason: str = "",
     gate: bool = False,
     effect: bool = False,
+    over: str | Mapping[str, Sequence[Any]] | None = None,
+    when: str = "",
+    resources: Mapping[str, float | str] = MappingProxyType({}),
 ) -> Stage[..., Any]:
     name = getattr(function, "__name__", None)
     if not inspect.isfunction(function) or name is None or not name.isidentifier():
         raise StageInvalid(repr(function), "@stage", "only named functions can be stages")
     where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-    inputs, params, takes_context = _read_signature(name, where, function)
-    problems = {
-        "outputs must be names, each given once": isinstance(outputs, str)
-        or len(set(outputs)) != len(outputs)
-        or not all(isinstance(output, str) and output.isidentifier() for output in outputs),
+    try:
+        swept = read_swept(over)
+        inputs, params, takes_context = _read_signature(name, where, function, swept)
+        check_over(over, swept, inputs, params)
+        condition, expected = read_condition(when)
+        seconds, amounts = read_timeout(timeout), read_amounts(resources)
+    except SettingInvalid as error:
+        raise StageInvalid(name, where, str(error)) from None
+    for problem, found in {
+        **_contradictions(outputs, cache, reason, gate, effect),
         f"retries must be a whole number from 0 on, not {retries!r}": not isinstance(retries, int)
         or retries < 0,
-        "cache=False needs a reason=": not cache and not reason,
-        "a reason= without cache=False means nothing": cache and bool(reason),
-        "a gate returns one Verdict: it cannot have outputs=": gate and bool(outputs),
-        "an effect stores nothing: it cannot be a gate or have outputs=": effect
-        and (gate or bool(outputs)),
-    }
-    for problem, found in problems.items():
+        "a gate says one thing and an effect acts once: neither can have over=": (gate or effect)
+        and over is not None,
+    }.items():
         if found:
             raise StageInvalid(name, where, problem)
     return Stage(
@@ -238,10 +253,31 @@ def _declare(
         named=bool(outputs),
         order_by=(order_by,) if isinstance(order_by, str) else tuple(order_by),
         retries=retries,
-        timeout=_parse_timeout(name, where, timeout),
+        timeout=seconds,
         version=version,
         cache=cache,
         reason=reason,
         gate=gate,
         effect=effect,
+        over=over if isinstance(over, str) else "",
+        swept=tuple(swept),
+        condition=condition,
+        expected=expected,
+        resources=MappingProxyType(amounts),
     )
+
+
+def _contradictions(
+    outputs: Sequence[str], cache: bool, reason: str, gate: bool, effect: bool
+) -> dict[str, bool]:
+    """Return each way in which settings cannot be meant together, and whether these are so."""
+    return {
+        "outputs must be names, each given once": isinstance(outputs, str)
+        or len(set(outputs)) != len(outputs)
+        or not all(isinstance(output, str) and output.isidentifier() for output in outputs),
+        "cache=False needs a reason=": not cache and not reason,
+        "a reason= without cache=False means nothing": cache and bool(reason),
+        "a gate returns one Verdict: it cannot have outputs=": gate and bool(outputs),
+        "an effect stores nothing: it cannot be a gate or have outputs=": effect
+        and (gate or bool(outputs)),
+    }

@@ -5,12 +5,12 @@ the file was at rest when it was read: both times at least `RESTING_NS` older th
 (Git calls such an entry racily clean), so an edit within the clock's resolution is never missed.
 The limit: somebody who rewrites a file in place and sets the system clock back is not noticed.
 
-The remembered digests are a shortcut only: without the file they are computed again.
+The remembered digests are a shortcut only: without the file, or with a damaged one, they are
+computed again.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import astuple, dataclass
@@ -19,11 +19,11 @@ from pathlib import Path
 from blake3 import blake3
 
 from dagrun.engine.errors import DagrunError, UnknownVersion
+from dagrun.engine.stamps import RESTING_NS
 from dagrun.engine.store.durable import write_whole
+from dagrun.engine.store.sealed import seal, unseal
 
 STATS_VERSION = 1
-RESTING_NS = 2_000_000_000
-"""Coarsest clock among common file systems (FAT: 2 s), in nanoseconds."""
 CHUNK = 1 << 20
 ATTEMPTS = 3
 
@@ -117,25 +117,28 @@ class StatCache:
                 for name, (stamp, digest) in sorted(self._known.items())
                 if Path(name).exists()
             }
-            document = json.dumps({"version": STATS_VERSION, "files": files}, indent=0)
+            document = seal("stats", {"version": STATS_VERSION, "files": files})
             temporary = self.path.parent / "tmp"
             temporary.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path, document.encode(), temporary)
+            write_whole(self.path, document, temporary)
             self._changed = False
 
 
 def _read(path: Path) -> dict[str, tuple[Stamp, str]]:
     try:
-        document = json.loads(path.read_bytes())
-        version, files = document["version"], document["files"]
-        if version == STATS_VERSION:
-            return {
-                name: (Stamp(size=size, mtime_ns=mtime, ino=ino, ctime_ns=ctime), digest)
-                for name, (size, mtime, ino, ctime, digest) in files.items()
-            }
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        data = path.read_bytes()
+    except FileNotFoundError:
         return {}
-    raise UnknownVersion(str(path), version, STATS_VERSION)
+    document = unseal("stats", data)
+    if document is None:
+        # What is damaged, or was written before it was sealed, is computed again.
+        return {}
+    if document["version"] != STATS_VERSION:
+        raise UnknownVersion(str(path), document["version"], STATS_VERSION)
+    return {
+        name: (Stamp(size=size, mtime_ns=mtime, ino=ino, ctime_ns=ctime), digest)
+        for name, (size, mtime, ino, ctime, digest) in document["files"].items()
+    }
 
 
 def digest_file(file: Path) -> str:

@@ -19,7 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from types import CodeType
 
+from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import DefinitionError
+from dagrun.engine.imports import LOADED
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -39,11 +41,11 @@ class SourceChanged(DefinitionError):
 class Source:
     """One parsed source file; `name` is the module's name in symbols."""
 
-    def __init__(self, name: str, path: str, text: str) -> None:
+    def __init__(self, name: str, path: str, text: str, tree: ast.Module | None = None) -> None:
         self.name, self.path = name, path
         self.lines = text.splitlines()
         try:
-            self.tree = ast.parse(text)
+            self.tree = tree or ast.parse(text)
         except SyntaxError as error:
             raise DefinitionError(
                 f"{path}:{error.lineno}: {error.msg}. dagrun reads the source to know what a stage "
@@ -117,7 +119,9 @@ def read_source(name: str, path: str) -> Source | None:
         text = "".join(linecache.getlines(path))
         return Source(name, path, text) if text else None
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return Source(name, path, data.decode(encoding))
+    loaded = LOADED.get(path)
+    tree = loaded.tree if loaded and loaded.digest == digest_bytes(data) else None
+    return Source(name, path, data.decode(encoding), tree)
 
 
 def normal_form(node: ast.AST) -> str:

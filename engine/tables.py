@@ -167,3 +167,19 @@ def read_batches(path: Path) -> Iterator[pl.DataFrame]:
     rows = stored.select(pl.len()).collect().item()
     for start in range(0, rows, ROW_GROUP):
         yield stored.slice(start, ROW_GROUP).collect(engine="in-memory")
+
+
+def stack(tables: Sequence[Any], wanted: Any) -> Any:
+    """Return tables of one schema, each loaded as `wanted`, as one, in order.
+
+    Raises `NotATable` when their columns differ.
+    """
+    if wanted is pa.Table:
+        try:
+            return pa.concat_tables(tables) if tables else pl.DataFrame().to_arrow()
+        except pa.ArrowInvalid as error:
+            raise NotATable(wanted, f"the elements' columns differ ({error})") from error
+    try:
+        return pl.concat(tables, how="vertical") if tables else wanted()
+    except pl.exceptions.PolarsError as error:
+        raise NotATable(wanted, f"the elements' columns differ ({error})") from error

@@ -12,15 +12,27 @@ import dataclasses
 import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from dagrun.engine.branches import NOTHING
+from dagrun.engine.elements import element_recipe, expand
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.events import Check, Difference, Event, Output, StageResult, StageVerified
-from dagrun.engine.execute import Made, Request, describe, find_handle, make_outputs
+from dagrun.engine.execute import (
+    Made,
+    Request,
+    describe,
+    find_handle,
+    find_recipe,
+    make_outputs,
+)
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.hearing import heard
+from dagrun.engine.keys import Recipe, make_key, make_preimage
+from dagrun.engine.launch import own_process
+from dagrun.engine.lists import outputs_of
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.store.durable import temporary_path
 from dagrun.engine.store.store import Store
@@ -32,50 +44,81 @@ MOST_FIELDS = 10
 def verify_hits(
     prepared: Prepared,
     results: Mapping[str, StageResult],
+    store: Store,
     *,
     run_id: str,
     overrides: Mapping[str, Mapping[str, Any]],
     share: float,
-    jobs: int,
+    capacity: Mapping[str, float],
     executor: str,
     emit: Callable[[Event], None],
 ) -> tuple[Check, ...] | None:
     """Execute the hits among `results` again, or a `share` of them (at least one), at random.
 
     None for a share of 0. The inputs are read from the store, so no stage waits for another, and
-    `jobs` of them run at a time. The run's handle must be registered.
+    as many run at a time as `capacity` has jobs. Of a mapped stage every element is a hit of its
+    own. The run's handle must be registered.
     """
     if not share:
         return None
-    hits = [name for name in prepared.order if results[name].status == "hit"]
-    if share < 1 and hits:
-        chosen = random.Random(run_id).sample(hits, max(1, round(share * len(hits))))
-        hits = [name for name in hits if name in chosen]
     made = {
         item: (result.key or "", output)
         for result in results.values()
         for item, output in result.outputs.items()
     }
+    calls: dict[str, tuple[Request, dict[str, Output]]] = {}
+    for name in prepared.order:
+        if results[name].status == "hit":
+            request = _request(prepared, results[name], made, run_id, overrides)
+            calls |= _calls(prepared.recipes[name], request, results[name], store)
+    if share < 1 and calls:
+        chosen = random.Random(run_id).sample(list(calls), max(1, round(share * len(calls))))
+        calls = {name: call for name, call in calls.items() if name in chosen}
+    jobs = int(capacity["jobs"])
     checks: dict[str, Check] = {}
     executors: dict[str, Executor] = {}
+    running: dict[Future[Check], str] = {}
+    waiting = list(reversed(calls.items()))
     with ExitStack() as stack:
-        running: dict[Future[Check], str] = {}
-        for name in hits:
-            stage = prepared.recipes[name].stage
-            kind = "processes" if stage.timeout else executor
-            if kind not in executors:
-                executors[kind] = EXECUTORS[kind](jobs)
-                stack.callback(executors[kind].shutdown, wait=False, cancel_futures=True)
-            request = _request(prepared, results[name], made, run_id, overrides)
-            options = {"timeout": stage.timeout} if stage.timeout else {}
-            stored = dict(results[name].outputs)
-            running[executors[kind].submit(check, request, stored, **options)] = name
-        for future in as_completed(running):
-            name, error = running[future], future.exception()
-            found = Check(name=name, error=str(error)) if error else future.result()
-            checks[name] = found
-            emit(StageVerified(check=found, done=len(checks), total=len(hits)))
-    return tuple(checks[name] for name in hits)
+        while waiting or running:
+            # An executor may have more threads than stages may compute at a time.
+            while waiting and len(running) < jobs:
+                name, (request, stored) = waiting.pop()
+                options = own_process(prepared.recipes[request.stage].stage)
+                kind = "processes" if options else executor
+                if kind not in executors:
+                    executors[kind] = EXECUTORS[kind](jobs)
+                    stack.callback(executors[kind].shutdown, wait=False, cancel_futures=True)
+                running[executors[kind].submit(check, request, stored, **options)] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name, error = running.pop(future), future.exception()
+                found = Check(name=name, error=str(error)) if error else future.result()
+                checks[name] = dataclasses.replace(found, name=name)
+                done = len(checks)
+                emit(StageVerified(check=checks[name], done=done, total=len(calls)))
+    return tuple(checks[name] for name in calls)
+
+
+def _calls(
+    recipe: Recipe, request: Request, result: StageResult, store: Store
+) -> Iterator[tuple[str, tuple[Request, dict[str, Output]]]]:
+    """Yield what to call again, by name, and the outputs that it should give."""
+    if not recipe.stage.mapped:
+        yield request.stage, (request, dict(result.outputs))
+        return
+    parts = {name: [part for _, part in outputs_of(it)] for name, it in result.outputs.items()}
+    for element in expand(recipe, request.inputs, store.load):
+        inputs = {**request.inputs, **element.inputs}
+        one = element_recipe(recipe, element.params)
+        logical = {name: inputs[name].logical for name in one.stage.inputs}
+        asked = dataclasses.replace(
+            request,
+            key=make_key(make_preimage(one, logical)),
+            inputs=inputs,
+            element=dict(element.params),
+        )
+        stored = {name: outputs[element.index] for name, outputs in parts.items()}
+        yield f"{request.stage}[{element.index}]", (asked, stored)
 
 
 def _request(
@@ -86,6 +129,7 @@ def _request(
     overrides: Mapping[str, Mapping[str, Any]],
 ) -> Request:
     project, stage = prepared.pipeline.project, prepared.recipes[result.name].stage
+    producers = {item: made.get(item, ("", NOTHING)) for item in stage.inputs}
     return Request(
         run_id=run_id,
         root=project.root,
@@ -93,8 +137,8 @@ def _request(
         stage=result.name,
         key=result.key or "",
         seed=prepared.seed,
-        inputs={item: made[item][1] for item in stage.inputs},
-        producers={item: (made[item][0], item) for item in stage.inputs},
+        inputs={item: output for item, (_, output) in producers.items()},
+        producers={item: (key, item) for item, (key, _) in producers.items()},
         overrides=dict(overrides.get(result.name, {})),
     )
 
@@ -104,7 +148,7 @@ def check(request: Request, stored: dict[str, Output]) -> Check:
     """Execute a stage and compare what it gives with its `stored` outputs. Never raises."""
     try:
         handle = find_handle(request)
-        recipe = handle.recipes[request.stage]
+        recipe = find_recipe(request, handle)
         with _scratch(handle.store) as scratch:
             made = make_outputs(request, recipe, handle, scratch)
             differences: list[Difference] = []

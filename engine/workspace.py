@@ -6,8 +6,6 @@ parts together and decides nothing itself.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,52 +13,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.dispatch import Dispatcher
-from dagrun.engine.errors import DefinitionError, listing, nearest
-from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
-from dagrun.engine.execute import HANDLES, Handle
-from dagrun.engine.executors.named import EXECUTORS
+from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.events import Event, RunResult
+from dagrun.engine.evidence import Witness
 from dagrun.engine.explain import Cause, Explainer
-from dagrun.engine.hearing import Above, Recorder
+from dagrun.engine.hearing import Above
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
-from dagrun.engine.project import GitState, Project, find_project
-from dagrun.engine.runlog import RunLog, Runs, new_run_id
+from dagrun.engine.project import Project, find_project
+from dagrun.engine.runlog import Runs
+from dagrun.engine.running import RunSettings, carry_out
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.store import Store
-from dagrun.engine.undeclared import strictly
-from dagrun.engine.verify import BadShare, verify_hits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """How to run.
-
-    Attributes:
-        jobs: stages at a time; None means the CPUs this process may use.
-        executor: `inline`, `threads` or `processes`.
-        keep_going: after a failure, finish what does not depend on it.
-        verify: share of the hits to execute again afterwards, from 0 (none) to 1 (all).
-        strict: run each stage in a process of its own, and refuse what it reads undeclared.
-    """
-
-    jobs: int | None = None
-    executor: str = "threads"
-    keep_going: bool = False
-    verify: float = 0.0
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.verify <= 1:
-            raise BadShare(self.verify)
-        if self.executor not in EXECUTORS:
-            raise DefinitionError(
-                f"no executor named {self.executor!r}.{nearest(self.executor, EXECUTORS)} "
-                f"Executors: {listing(list(EXECUTORS))}"
-            )
-        if self.jobs is not None and self.jobs < 1:
-            raise DefinitionError(f"jobs must be at least 1, not {self.jobs}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +36,7 @@ class Explanation:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
         has_history: whether the stage has ever run here.
+        elements: of a mapped stage, how many elements would hit and how many run.
     """
 
     stage: str
@@ -80,6 +46,30 @@ class Explanation:
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
     has_history: bool = True
+    elements: Mapping[str, int] | None = None
+
+
+class UnknownArtifact(DefinitionError):
+    """No stage makes an artifact of that name."""
+
+    def __init__(self, name: str, pipeline: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"no artifact named {name!r} in {pipeline}.{nearest(name, self.known)}\n"
+            f"       artifacts: {listing(self.known)}"
+        )
+
+
+class NeverMade(DagrunError):
+    """A stage has no result in the store."""
+
+    def __init__(self, stage: str, effect: bool) -> None:
+        self.stage, self.effect = stage, effect
+        super().__init__(
+            f"stage {stage!r} is an effect and stores nothing. What became of it: dagrun show last"
+            if effect
+            else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,24 +116,44 @@ class Workspace:
         overrides = read_overrides(self.pipeline, params or {})
         return Selection(targets=targets, overrides=overrides, seed=seed, force=force)
 
-    def prepare(self, selection: Selection) -> Prepared:
-        """Check the pipeline and make its recipes. Raises `DefinitionError`."""
+    def prepare(self, selection: Selection, witness: Witness | None = None) -> Prepared:
+        """Check the pipeline and make its recipes. Raises `DefinitionError`.
+
+        A `witness` then looks at what the recipes rest on.
+        """
         prepared = prepare(self.pipeline, selection, self.stats)
         self.stats.save()
+        if witness:
+            witness.look(prepared, self.store)
         return prepared
 
-    def plan(self, selection: Selection) -> tuple[Prepared, Plan]:
+    def plan(self, selection: Selection, witness: Witness | None = None) -> tuple[Prepared, Plan]:
         """Decide every selected stage, changing nothing."""
-        prepared = self.prepare(selection)
+        prepared = self.prepare(selection, witness)
         explainer = Explainer(self.store, self.runs)
         find, last = self.store.find, self.runs.last_entry
-        return prepared, make_plan(prepared, find, explainer.reason_for, last)
+        return prepared, make_plan(prepared, find, explainer.reason_for, last, self.store.load)
 
     def why(self, name: str, selection: Selection) -> Explanation:
         """Explain one stage (or the stage that makes the artifact of that name)."""
         prepared, plan = self.plan(selection)
         name = prepared.graph.select([name])[-1]
         return self._explain(name, prepared, plan, {})
+
+    def load(self, name: str, wanted: type | None = None) -> Any:
+        """Return an artifact as the last run left it, in the form of `wanted` if that is given.
+
+        A table is a `pl.DataFrame` unless `pl.LazyFrame` or `pyarrow.Table` is wanted. Raises
+        `UnknownArtifact`, or `NeverMade` when no run has made it.
+        """
+        stages = self.pipeline.stages.values()
+        producers = {output: stage.name for stage in stages for output in stage.outputs}
+        if name not in producers:
+            raise UnknownArtifact(name, str(self.project.pipeline), producers)
+        entry = self.runs.last_entry(producers[name])
+        if entry is None:
+            raise NeverMade(producers[name], effect=False)
+        return self.store.load(entry.outputs[name], wanted)
 
     def _explain(
         self, name: str, prepared: Prepared, plan: Plan, seen: dict[str, Explanation]
@@ -163,7 +173,7 @@ class Workspace:
         waiting = [
             before
             for before in prepared.graph.upstream(name)
-            if plan.decisions[before].action != "hit"
+            if plan.decisions[before].action in ("run", "unknown")
         ]
         seen[name] = Explanation(
             stage=name,
@@ -173,6 +183,7 @@ class Workspace:
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
             has_history=last is not None,
+            elements=planned.elements,
         )
         return seen[name]
 
@@ -181,6 +192,8 @@ class Workspace:
         selection: Selection,
         settings: RunSettings,
         emit: Callable[[Event], None],
+        *,
+        witness: Witness | None = None,
         above: Above | None = None,
     ) -> RunResult:
         """Run the selected stages and log the run; `emit` receives events as they happen.
@@ -190,62 +203,19 @@ class Workspace:
         Raises `DefinitionError` or `StoreError` before anything runs; what stages do wrong is in
         the result. A second interrupt leaves as `KeyboardInterrupt`.
         """
-        prepared = self.prepare(selection)
-        git = GitState(self.project.root)
-        run_id = new_run_id()
-        cancelled = threading.Event()
-        handle = Handle(store=self.store, recipes=prepared.recipes, cancelled=cancelled)
-        how = self._how(run_id, selection, settings)
-        with (
-            RunLog(self.store, run_id, self._header(selection)) as log,
-            strictly(settings.strict) as unseen,
-        ):
+        return carry_out(
+            self.prepare(selection, witness),
+            self.store,
+            settings,
+            overrides=selection.overrides,
+            header=self.header(selection),
+            started=self.started,
+            emit=emit,
+            above=above,
+        )
 
-            def record(event: Event) -> None:
-                if (result := getattr(event, "result", None)) is not None:
-                    log.stage(result)
-                emit(event)
-
-            going: dict[str, Any] = {"keep_going": settings.keep_going, "cancelled": cancelled}
-            dispatcher = Dispatcher(prepared, self.store, emit=record, **going, **how)
-            name, warnings = self.pipeline.name, (*prepared.warnings, *unseen)
-            stages = prepared.order
-            emit(RunStarted(run_id=run_id, pipeline=name, stages=stages, warnings=warnings))
-            HANDLES[run_id] = handle
-            try:
-                with Recorder(self.store, run_id, above):
-                    dispatcher.run()
-                    results = dispatcher.results
-                    status = _status(results.values(), cancelled.is_set())
-                    share = settings.verify if status in ("done", "halted") else 0.0
-                    checks = verify_hits(prepared, results, share=share, emit=emit, **how)
-            finally:
-                del HANDLES[run_id]
-                commit, dirty = git.read()
-            result = RunResult(
-                run_id=run_id,
-                pipeline=self.pipeline.name,
-                status=status,
-                seconds=time.perf_counter() - self.started,
-                stages=self._results(prepared, results, effects=False),
-                effects=self._results(prepared, results, effects=True),
-                commit=commit,
-                dirty=dirty,
-                checks=checks,
-            )
-            log.finish(result)
-            return result
-
-    @staticmethod
-    def _how(run_id: str, selection: Selection, settings: RunSettings) -> dict[str, Any]:
-        return {
-            "run_id": run_id,
-            "overrides": selection.overrides,
-            "jobs": settings.jobs or len(os.sched_getaffinity(0)),
-            "executor": "processes" if settings.strict else settings.executor,
-        }
-
-    def _header(self, selection: Selection) -> dict[str, Any]:
+    def header(self, selection: Selection) -> dict[str, Any]:
+        """Return what the log of a run begins with, besides its id."""
         return {
             "pipeline": self.pipeline.name,
             "file": self.project.pipeline.relative_to(self.project.root).as_posix(),
@@ -253,19 +223,3 @@ class Workspace:
             "seed": selection.seed,
             "started": time.time(),
         }
-
-    @staticmethod
-    def _results(
-        prepared: Prepared, results: Mapping[str, StageResult], *, effects: bool
-    ) -> tuple[StageResult, ...]:
-        wanted = [name for name in prepared.order if prepared.recipes[name].stage.effect is effects]
-        return tuple(results[name] for name in wanted)
-
-
-def _status(results: Iterable[StageResult], interrupted: bool) -> RunStatus:
-    if interrupted:
-        return "interrupted"
-    if any(result.status == "failed" for result in results):
-        return "failed"
-    refused = any(result.verdict and not result.verdict["passed"] for result in results)
-    return "halted" if refused else "done"

@@ -28,7 +28,19 @@ _STAGE_FIELDS = (
     "error",
     "verdict",
 )
-_PLAN_FIELDS = ("name", "action", "key", "reason", "effect", "seconds", "size")
+_ELEMENT_FIELDS = (
+    "element",
+    "label",
+    "status",
+    "key",
+    "seconds",
+    "rows",
+    "reason",
+    "saved",
+    "attempts",
+    "error",
+)
+_PLAN_FIELDS = ("name", "action", "key", "reason", "effect", "seconds", "size", "elements")
 
 
 def show_document(document: Any) -> None:
@@ -58,7 +70,13 @@ def _stage(result: StageResult) -> dict[str, Any]:
         name: {"logical": output.logical, "rows": output.rows, "size": output.size}
         for name, output in result.outputs.items()
     }
-    return {**fields, "outputs": outputs}
+    return {**fields, "outputs": outputs, "elements": _elements(result)}
+
+
+def _elements(result: StageResult) -> list[dict[str, Any]] | None:
+    if result.elements is None:
+        return None
+    return [{name: getattr(each, name) for name in _ELEMENT_FIELDS} for each in result.elements]
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The entry point, and the one edge where errors become messages and exit codes.
 
 Exit codes: 0 done; 1 a stage failed, or dagrun itself has a defect; 2 usage, definition or data
-given wrongly; 3 halted by a gate; 4 the store cannot be used; 5 a verification found a
-difference; 130 interrupted.
+given wrongly; 3 halted by a gate; 4 the store cannot be used, or is damaged; 5 a verification
+found a difference; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -19,8 +20,8 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _MODEL = (
-    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "model")
+_PIPELINE, _HISTORY, _STORE, _MODEL = (
+    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "store", "model")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -31,6 +32,11 @@ COMMANDS = {
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
     "logs": f"{_HISTORY}:logs",
+    "fsck": f"{_STORE}:fsck",
+    "gc": f"{_STORE}:gc",
+    "du": f"{_STORE}:du",
+    "pin": f"{_STORE}:pin",
+    "unpin": f"{_STORE}:unpin",
     "registry": f"{_MODEL}:registry",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
@@ -43,7 +49,7 @@ COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: dagrun init DIR\n\n"
     "Exit codes: 0 done, 1 a stage failed, 2 something was given wrongly, 3 halted by a gate, "
-    "4 the store cannot be used, 5 a verification found a difference, "
+    "4 the store cannot be used or is damaged, 5 a verification found a difference, "
     "130 interrupted.",
 )
 @click.version_option(dagrun.__version__, message="dagrun %(version)s")
@@ -53,8 +59,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line (default: this process's) and return its exit code."""
+    words = tuple(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(cli.main(arguments, prog_name="dagrun", standalone_mode=False) or 0)
+        return int(cli.main(words, prog_name="dagrun", standalone_mode=False, obj=words) or 0)
     except click.ClickException as error:
         tell_error(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx:

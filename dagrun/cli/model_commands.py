@@ -64,7 +64,7 @@ def predict(**options: Any) -> int:
     return carry_out("dagrun.cli.predict:predict", options)
 
 
-@click.group(cls=NamingGroup, epilog="Example: dagrun registry rollback flights champion")
+@click.group(cls=NamingGroup, epilog="Example: dagrun registry show flights")
 def registry() -> None:
     """Models: their versions and aliases."""
 

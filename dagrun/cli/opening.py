@@ -25,12 +25,18 @@ def open_store(pipeline: str | None) -> Store:
 
     The pipeline is not loaded. Raises `NoStore`, `PipelineMissing` or `StoreError`.
     """
+    return Store.open(store_folder(pipeline).parent)
+
+
+def store_folder(pipeline: str | None) -> Path:
+    """Find the folder of that store, opening nothing. Raises `NoStore` or `PipelineMissing`."""
     try:
         root = find_project(pipeline, Path.cwd()).root
     except PipelineMissing:
         if pipeline is not None:
             raise
         root = find_root(Path.cwd())
-    if not (root / ".dagrun").is_dir():
+    folder = root / ".dagrun"
+    if not folder.is_dir():
         raise NoStore(root)
-    return Store.open(root)
+    return folder

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from dagrun.engine.amounts import SettingInvalid, read_amounts
+
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 
@@ -20,6 +22,17 @@ def _read_settings(
             raise click.BadParameter(f"{value!r} is not of the form stage.param=value", ctx, param)
         settings[name] = text
     return settings
+
+
+def read_limits(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
+    """Read `name=n` options. Raises `click.BadParameter`."""
+    limits = dict(value.partition("=")[::2] for value in values)
+    try:
+        return read_amounts(limits)
+    except SettingInvalid as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def selection(command: Declared) -> Declared:

@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import carry_out
-from dagrun.cli.options import json_option, pipeline_option, selection
+from dagrun.cli.options import json_option, pipeline_option, read_limits, selection
+
+
+def _words() -> tuple[str, ...]:
+    """Return the command line as `main` was given it; receipts go by it."""
+    words: tuple[str, ...] = click.get_current_context().find_root().obj
+    return words
 
 
 @click.command(epilog="Example: dagrun init flights && cd flights && dagrun run")
@@ -33,6 +39,14 @@ def init(**options: Any) -> int:
 )
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N",
+    callback=read_limits,
+    help="How much of a resource there is: memory=8GB, gpu=1.",
+)
+@click.option(
     "--verify",
     is_flag=False,
     flag_value="1",
@@ -48,7 +62,7 @@ def init(**options: Any) -> int:
 @json_option
 def run(**options: Any) -> int:
     """Run what the store does not hold yet."""
-    return carry_out("dagrun.cli.run:run", options)
+    return carry_out("dagrun.cli.run:run", {**options, "words": _words()})
 
 
 @click.command(epilog="Example: dagrun plan -t model -p model.max_depth=8")
@@ -56,7 +70,7 @@ def run(**options: Any) -> int:
 @json_option
 def plan(**options: Any) -> int:
     """Tell what `run` would do, changing nothing."""
-    return carry_out("dagrun.cli.plan:plan", options)
+    return carry_out("dagrun.cli.plan:plan", {**options, "words": _words()})
 
 
 @click.command(epilog="Example: dagrun why model")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dagrun.cli.documents import plan_document, show_document
+from dagrun.cli.leaving import leave_plan
+from dagrun.engine.evidence import Witness
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.decisions import plan_lines
 from dagrun.ui.terminal import show, tell_warning
@@ -18,11 +20,16 @@ def plan(
     seed: int,
     force: tuple[str, ...],
     as_json: bool,
+    words: Sequence[str],
 ) -> int:
-    """Show the plan. Raises `DefinitionError` or `StoreError`."""
+    """Show the plan. Raises `DefinitionError` or `StoreError`.
+
+    `words` are the command line, under which a receipt is left.
+    """
+    witness = Witness(words, pipeline)
     workspace = Workspace.open(pipeline)
     selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
-    prepared, decided = workspace.plan(selection)
+    prepared, decided = workspace.plan(selection, witness)
     for warning in prepared.warnings:
         tell_warning(warning)
     if as_json:
@@ -30,4 +37,5 @@ def plan(
     else:
         for line in plan_lines(decided):
             show(line)
+    leave_plan(witness, words, workspace, decided, as_json=as_json)
     return 0

@@ -10,15 +10,18 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 from dagrun.cli.documents import run_document, show_document
+from dagrun.cli.leaving import leave_run
 from dagrun.engine.bands import find_unusual
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
+from dagrun.engine.evidence import Witness
 from dagrun.engine.hooks import read_hooks
+from dagrun.engine.running import RunSettings
 from dagrun.engine.verify import BadShare
-from dagrun.engine.workspace import RunSettings, Workspace
+from dagrun.engine.workspace import Workspace
 from dagrun.ui.history import unusual_line
 from dagrun.ui.outcome import failure, refusal, summary
 from dagrun.ui.progress import Progress
@@ -36,41 +39,53 @@ def run(
     jobs: int | None,
     executor: str,
     keep_going: bool,
+    limits: Mapping[str, float],
     verify: str | None,
     strict: bool,
     as_json: bool,
+    words: Sequence[str],
 ) -> int:
-    """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`."""
+    """Run the pipeline; return the exit code. Raises `DefinitionError` or `StoreError`.
+
+    `words` are the command line, under which a receipt is left.
+    """
     settings = RunSettings(
         jobs=jobs,
         executor=executor,
         keep_going=keep_going,
+        limits=limits,
         verify=_share(verify),
         strict=strict,
     )
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
+            witness = Witness(words, pipeline)
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
             stages = workspace.pipeline.stages
             hooks = read_hooks(workspace.project.root)
             effects = [name for name, stage in stages.items() if stage.effect]
             with Progress(effects) as progress:
-                result = workspace.run(selection, settings, progress, progress.above)
+                result = workspace.run(
+                    selection, settings, progress, witness=witness, above=progress.above
+                )
             progress.tell_effects()
             _tell_troubles(workspace, result, again)
             _tell_checks(result)
             if strict:
                 tell(strict_line(result))
             tell(summary(result))
-        every = (*result.stages, *result.effects)
-        unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
-        for found in unusual:
-            tell_warning(unusual_line(found))
-        document = run_document(result, unusual)
-        for problem in hooks.tell(result, document):
-            tell_warning(problem)
+            every = (*result.stages, *result.effects)
+            unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
+            for found in unusual:
+                tell_warning(unusual_line(found))
+            document = run_document(result, unusual)
+            for problem in hooks.tell(result, document):
+                tell_warning(problem)
+            if not settings.verify and not settings.strict:
+                # A receipt would answer without executing anything.
+                leave_run(witness, words, workspace, selection, result, as_json=as_json)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
         tell_error("interrupted; everything committed so far is kept")

@@ -14,12 +14,13 @@ from typing import Any
 from dagrun.cli.documents import show_document
 from dagrun.cli.lineage import show_lineage
 from dagrun.cli.opening import open_store
-from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Output
+from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.runlog import Run, Runs, UnknownRun
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
-from dagrun.engine.workspace import Workspace
+from dagrun.engine.workspace import NeverMade, Workspace
 from dagrun.ui.artifact import (
     HEAD_ROWS,
     content_lines,
@@ -42,18 +43,6 @@ class NothingCalled(DefinitionError):
             f"no stage, artifact or run is called {name!r}.{nearest(name, known)}\n"
             f"       artifacts: {listing(known)}\n"
             "       runs: see dagrun runs list"
-        )
-
-
-class NeverMade(DagrunError):
-    """A stage has no result in the store."""
-
-    def __init__(self, stage: str, effect: bool) -> None:
-        self.stage, self.effect = stage, effect
-        super().__init__(
-            f"stage {stage!r} is an effect and stores nothing. What became of it: dagrun show last"
-            if effect
-            else f"stage {stage!r} has made nothing here yet. Run: dagrun run -t {stage}"
         )
 
 
@@ -112,7 +101,7 @@ def _lines(store: Store, name: str, made: Made, outputs: Mapping[str, Output]) -
         return [*lines, f"see what is in one: dagrun show {next(iter(outputs))}"]
     (output,) = outputs.values()
     lines.append("content  " + output_line(output))
-    return lines + content_lines(output, store.load(output))
+    return lines + content_lines(output, None if is_list(output) else store.load(output))
 
 
 def _document(store: Store, made: Made, outputs: Mapping[str, Output]) -> dict[str, Any]:
@@ -140,7 +129,12 @@ def _output(store: Store, output: Output) -> dict[str, Any]:
         "size": output.size,
         "rows": output.rows,
     }
-    if output.columns:
+    if is_list(output):
+        document["elements"] = [
+            {"label": label, "logical": part.logical, "rows": part.rows, "size": part.size}
+            for label, part in outputs_of(output)
+        ]
+    elif output.columns:
         frame = store.load(output)
         document["columns"] = {name: output.columns[name][0] for name in frame.columns}
         document["head"] = json.loads(frame.head(HEAD_ROWS).write_json())

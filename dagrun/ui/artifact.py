@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagrun.engine.events import Output
+from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.store.entries import Entry
 from dagrun.ui.columns import aligned, indented
 from dagrun.ui.quantities import ago, counted, seconds, short, size
@@ -63,11 +64,16 @@ def fact_lines(facts: Mapping[str, str]) -> list[str]:
 def output_line(output: Output) -> str:
     """Return an output's rows, size and digest in one line."""
     rows = f"{counted(output.rows, 'row')}, " if output.rows is not None else ""
+    if is_list(output):
+        rows = f"{counted(len(output.inline), 'element')}, {rows}"
     return f"{rows}{size(output.size)}, digest {short(output.logical)}"
 
 
 def content_lines(output: Output, value: Any) -> list[str]:
-    """Return what is in an artifact, as its kind allows."""
+    """Return what is in an artifact, as its kind allows; of a list, what each element holds."""
+    if is_list(output):
+        parts = [[label, output_line(part)] for label, part in outputs_of(output)]
+        return [f"  {line}" for line in aligned(parts)]
     if output.columns:
         columns = [[name, output.columns[name][0]] for name in value.columns]
         schema = [f"  {line}" for line in aligned(columns)]

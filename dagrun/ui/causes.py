@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dagrun.engine.explain import Cause
 from dagrun.engine.workspace import Explanation
+from dagrun.ui.quantities import elements
 from dagrun.ui.terminal import Role, paint
 
 MOST_DIFF_LINES = 40
@@ -35,6 +36,8 @@ def unique(explanation: Explanation) -> list[Explanation]:
 def _one(explanation: Explanation) -> list[str]:
     lines = [_headline(explanation)]
     width = max((len(cause.kind) for cause in explanation.causes), default=0)
+    if explanation.elements is not None:
+        lines.append(f"  {elements(explanation.elements)}")
     for cause in explanation.causes:
         lines += _cause(cause, width)
     if ending := _ending(explanation):
@@ -48,6 +51,8 @@ def _headline(explanation: Explanation) -> str:
         if explanation.causes:
             return f"{name} would hit what an earlier run made; since its last run there changed"
         return f"{name} would hit: nothing differs."
+    if explanation.action == "prune":
+        return f"{name} would be pruned: {explanation.reason}"
     if explanation.action == "unknown":
         above = " and ".join(upstream.stage for upstream in explanation.upstream)
         if not above:

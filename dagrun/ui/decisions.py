@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from dagrun.engine.plan import Plan, PlannedStage
 from dagrun.ui.columns import Cell, aligned
-from dagrun.ui.quantities import about, seconds, size
+from dagrun.ui.quantities import about, elements, seconds, size
 from dagrun.ui.terminal import Role
 
-ROLES: Mapping[str, Role] = {"hit": "dim", "run": "new", "unknown": "warn"}
+ROLES: Mapping[str, Role] = {"hit": "dim", "run": "new", "unknown": "warn", "prune": "dim"}
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -30,11 +30,16 @@ def _table(stages: Sequence[PlannedStage]) -> list[str]:
             (stage.action, ROLES[stage.action]),
             seconds(stage.seconds) if stage.seconds is not None and stage.action != "hit" else "",
             size(stage.size) if stage.size is not None and stage.action != "hit" else "",
-            stage.reason,
+            _reason(stage),
         ]
         for stage in stages
     ]
     return aligned(rows, right={2, 3})
+
+
+def _reason(stage: PlannedStage) -> str:
+    told = elements(stage.elements) if stage.elements is not None else ""
+    return "; ".join(text for text in (told, stage.reason) if text)
 
 
 def _sum(stages: Sequence[PlannedStage], expected: float) -> str:
@@ -44,6 +49,7 @@ def _sum(stages: Sequence[PlannedStage], expected: float) -> str:
         "run": f"{counts['run']} would run{usual}",
         "unknown": f"{counts['unknown']} not known yet",
         "hit": f"{counts['hit']} would hit",
+        "prune": f"{counts['prune']} would be pruned",
     }
     parts = [text for action, text in words.items() if counts[action]]
     return ", ".join(parts) if parts else "nothing to do"

@@ -35,9 +35,14 @@ def _mark(graph: Graph, name: str) -> str:
 
 def _about(graph: Graph, name: str) -> str:
     stage = graph.stages[name]
-    if stage.named:
-        return f"gives {', '.join(stage.outputs)}"
-    return "gate" if stage.gate else "effect" if stage.effect else ""
+    about = {
+        f"gives {', '.join(stage.outputs)}": stage.named,
+        "gate": stage.gate,
+        "effect": stage.effect,
+        f"over {stage.over or ', '.join(stage.swept)}": stage.mapped,
+        f"when {'' if stage.expected else 'not '}{stage.condition}": bool(stage.condition),
+    }
+    return ", ".join(text for text, holds in about.items() if holds)
 
 
 def printable(text: str) -> str:

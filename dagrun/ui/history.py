@@ -143,6 +143,12 @@ def one_run_lines(run: Run) -> list[str]:
 def _result(line: Mapping[str, Any]) -> StageResult:
     fields = ("status", "key", "seconds", "rows", "reason", "attempts", "error", "trace", "verdict")
     known = {name: line[name] for name in fields if name in line}
+    if (counts := line.get("elements")) is not None:
+        known["elements"] = tuple(
+            StageResult(name=line["stage"], status=status)
+            for status, count in counts.items()
+            for _ in range(count)
+        )
     return StageResult(name=line["stage"], **known)
 
 

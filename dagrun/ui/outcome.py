@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from dagrun.engine.errors import listing
 from dagrun.engine.events import Output, RunResult, StageResult
+from dagrun.ui.closing import closing
 from dagrun.ui.columns import indented
-from dagrun.ui.quantities import about, counted, seconds, short_run, size
-from dagrun.ui.terminal import Role, paint
+from dagrun.ui.quantities import about, counted, elements, seconds, short_run, size
+from dagrun.ui.terminal import paint
+
+if TYPE_CHECKING:
+    from dagrun.ui.terminal import Role
 
 ROLES: Mapping[str, Role] = {
     "hit": "dim",
@@ -44,6 +50,10 @@ def _reason(result: StageResult) -> str:
         reason = f"{result.reason} (the data came out equal)"
     else:
         reason = result.reason
+    if result.elements is not None:
+        counts = Counter[str](element.status for element in result.elements)
+        told = elements({status: counts[status] for status in ROLES})
+        reason = f"{told}; {reason}" if reason else told
     if result.attempts > 1:
         reason += f" (attempt {result.attempts})"
     line = " ".join(reason.split())
@@ -67,10 +77,12 @@ def failure(result: StageResult, inputs: Mapping[str, Output], again: str, run_i
     """
     at_fault = result.trace if result.trace and '  File "' in result.trace else result.error
     tried = f" after {counted(result.attempts, 'attempt')}" if result.attempts > 1 else ""
+    bad = [each.label for each in result.elements or () if each.status == "failed"]
+    at = f" for {len(bad)} of {counted(len(result.elements or ()), 'element')}: {listing(bad, 5)}"
     given = [f"{name} ({_size(output)})" for name, output in inputs.items()]
     lines = [
         indented((at_fault or "no message").rstrip()),
-        f"{paint('failed:', 'bad')} stage {result.name!r}{tried}",
+        f"{paint('failed:', 'bad')} stage {result.name!r}{tried}{at if bad else ''}",
         f"inputs: {', '.join(given) or 'none'}",
         f"again:  {again}",
         f"log:    dagrun logs {short_run(run_id)} {result.name}",
@@ -95,6 +107,11 @@ def refusal(result: StageResult, halted: list[str]) -> str:
 
 def summary(result: RunResult) -> str:
     """Return `done in 0.9 s: 2 ran, 9 hit (saved about 38 s)   run 7f3a`."""
+    return closing(result.status, result.seconds, tally(result), result.run_id)
+
+
+def tally(result: RunResult) -> str:
+    """Return `2 ran, 9 hit (saved about 38 s)`."""
     counts = Counter[str](stage.status for stage in result.stages)
     parts = [f"{counts[status]} {status}" for status in ROLES if counts[status]]
     order = {"ran": 0, "hit": 1}
@@ -107,8 +124,4 @@ def summary(result: RunResult) -> str:
     if result.effects:
         acted = sum(effect.status == "ran" for effect in result.effects)
         parts.append(f"{acted} of {counted(len(result.effects), 'effect')} ran")
-    role: Role = "good" if result.status == "done" else "bad"
-    if result.status == "halted":
-        role = "warn"
-    head = f"{paint(result.status, role)} in {about(result.seconds)}: {', '.join(parts)}"
-    return f"{head}   {paint(f'run {short_run(result.run_id)}', 'dim')}"
+    return ", ".join(parts)

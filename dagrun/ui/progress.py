@@ -15,6 +15,7 @@ from dagrun.engine.events import (
     Event,
     RunStarted,
     RunStopping,
+    StageAdvanced,
     StageFinished,
     StageResult,
     StageRetried,
@@ -40,6 +41,7 @@ class Progress:
         self._effects = frozenset(effects)
         self._held: list[StageResult] = []
         self._running: dict[str, tuple[float, float | None]] = {}
+        self._advanced: dict[str, str] = {}
         self._width = 0
         self._verified = ""
         self._live: Live | None = None
@@ -75,6 +77,8 @@ class Progress:
             case StageRetried(name=name, attempt=attempt, delay=delay, error=error):
                 again = f"attempt {attempt} failed, again in {about(delay)}: {error}"
                 self._say(f"{name:<{self._width}}  {paint('retry', 'warn')}    {again}")
+            case StageAdvanced(name=name, done=done, total=total):
+                self._advanced[name] = f"{done:,} of {total:,} elements"
             case StageFinished(result=result):
                 self._running.pop(result.name, None)
                 if result.name in self._effects:
@@ -139,9 +143,15 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         now = time.monotonic()
         for name, (started, usual) in list(self._running.items()):
-            expected = f"usually {about(usual)}" if usual is not None else ""
+            usually = f"usually {about(usual)}" if usual is not None else ""
+            known = (self._advanced.get(name, ""), usually)
             elapsed = seconds(now - started)
-            table.add_row(f"{name:<{self._width}}", "running", f"{elapsed:>11}", expected)
+            table.add_row(
+                f"{name:<{self._width}}",
+                "running",
+                f"{elapsed:>11}",
+                ", ".join(filter(None, known)),
+            )
         if self._verified:
             table.add_row("", "verified", self._verified)
         return table

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
 
 
 def seconds(value: float) -> str:
@@ -42,14 +45,30 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def elements(counts: Mapping[str, int]) -> str:
+    """Return `12 elements: 11 hit, 1 ran`; just the number when they are all of one kind."""
+    kinds = {kind: count for kind, count in counts.items() if count}
+    total = counted(sum(kinds.values()), "element")
+    if len(kinds) < 2:
+        return total
+    return f"{total}: {', '.join(f'{count:,} {kind}' for kind, count in kinds.items())}"
+
+
 def ago(moment: str, now: dt.datetime | None = None) -> str:
     """Return how long ago an ISO 8601 moment was: `2 minutes ago`."""
+    import datetime as dt  # it costs more than all that the quickest answers need
+
     then = dt.datetime.fromisoformat(moment)
     passed = ((now or dt.datetime.now(dt.UTC)) - then).total_seconds()
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if passed >= length:
             return f"{counted(int(passed // length), unit)} ago"
     return "just now"
+
+
+def ago_seconds(moment: float) -> str:
+    """Return how long ago a moment in seconds since the epoch was."""
+    return ago(dt.datetime.fromtimestamp(moment, dt.UTC).isoformat())
 
 
 def short(digest: str | None) -> str:

@@ -1,12 +1,14 @@
 """An executor whose every call has a process of its own, which can be killed.
 
-Guarantee: a call that runs out of time, is interrupted or crashes takes down nobody but itself,
-and a worker ends when its parent does, however that ends. Functions are sent by import name,
-arguments and results in the canonical encoding, so nothing is ever pickled or forked.
+Guarantee: a call that runs out of time or memory, is interrupted or crashes takes down nobody but
+itself, and a worker ends when its parent does, however that ends. Functions are sent by import
+name, arguments and results in the canonical encoding, so nothing is ever pickled or forked. The
+limit: memory is looked at every `POLL` seconds, so a call can pass its limit for that long.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,16 +16,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+from dagrun.engine.amounts import show_amount
 from dagrun.engine.canonical import decode, encode, to_bytes
 from dagrun.engine.errors import DagrunError
+from dagrun.engine.executors.memory import held_by
 from dagrun.engine.executors.pipes import Pipes
 
+POLL = 0.05
+"""Seconds between two looks at a call's memory."""
 Hear = Callable[[Any, str], None]
 Hearing = Callable[..., AbstractContextManager[Hear | None]]
 
@@ -64,6 +71,18 @@ class TimedOut(DagrunError):
         super().__init__(f"it took longer than its timeout of {seconds:g} s and was stopped")
 
 
+class MemoryExceeded(DagrunError):
+    """A call held more memory than it may and was killed."""
+
+    def __init__(self, limit: float, held: int) -> None:
+        self.limit, self.held = limit, held
+        super().__init__(
+            f"it held {show_amount('memory', held)} of memory, more than its limit of "
+            f"{show_amount('memory', limit)}, and was stopped. Raise resources={{'memory': ...}} "
+            "of the stage, or work on less at a time: a pl.LazyFrame, or a stage mapped over parts"
+        )
+
+
 class ProcessExecutor(Executor):
     """Runs each call in a fresh Python process, at most `jobs` at a time."""
 
@@ -74,21 +93,22 @@ class ProcessExecutor(Executor):
         self._stopped = False
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
-        """Schedule `call(*arguments)`; `timeout=` seconds limits this call."""
+        """Schedule `call(*arguments)`; `timeout=` seconds and `memory=` bytes limit this call."""
         name = f"{call.__module__}:{call.__qualname__}"
         hearing = HEARING.get()
         arguments_form, heard = encode(list(arguments)), hearing is not _nobody
         message = to_bytes({"call": name, "arguments": arguments_form, "heard": heard})
         return self._threads.submit(
-            self._run, message, options.get("timeout"), hearing(*arguments), TRACER.get()
+            self._run, message, hearing(*arguments), TRACER.get(), **options
         )
 
     def _run(
         self,
         message: bytes,
-        timeout: float | None,
         hearing: AbstractContextManager[Hear | None],
         tracer: tuple[str, ...] | None,
+        timeout: float | None = None,
+        memory: float | None = None,
     ) -> Any:
         with tempfile.TemporaryFile() as answer, ExitStack() as stack:
             hear = stack.enter_context(hearing)
@@ -106,10 +126,7 @@ class ProcessExecutor(Executor):
                 # The pipe stays open: its closing tells the worker that its parent is gone.
                 process.stdin.write(message + b"\n")
                 process.stdin.flush()
-                status = process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                assert timeout is not None
-                raise TimedOut(timeout) from None
+                status = _watch(process, timeout, memory)
             except BrokenPipeError:
                 status = process.wait()
             finally:
@@ -143,7 +160,7 @@ class ProcessExecutor(Executor):
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
-            process.kill()
+            _kill(process)
             process.wait()
         if process.stdin:
             process.stdin.close()
@@ -155,8 +172,30 @@ class ProcessExecutor(Executor):
         with self._lock:
             self._stopped = True
             for process in self._processes:
-                process.kill()
+                _kill(process)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Release the threads; running calls are waited for if `wait`."""
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _watch(process: subprocess.Popen[bytes], timeout: float | None, memory: float | None) -> int:
+    """Wait for a process to end and return its status. Raises `TimedOut`, `MemoryExceeded`."""
+    started = time.monotonic()
+    while True:
+        left = None if timeout is None else max(0.0, started + timeout - time.monotonic())
+        try:
+            return process.wait(
+                left if memory is None else POLL if left is None else min(POLL, left)
+            )
+        except subprocess.TimeoutExpired:
+            if memory is not None and (held := held_by(process.pid)) > memory:
+                raise MemoryExceeded(memory, held) from None
+            if timeout is not None and time.monotonic() >= started + timeout:
+                raise TimedOut(timeout) from None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and what it has started; it leads a process group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import itertools
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from dagrun.engine.errors import StoreError
 
 _COUNTER = itertools.count()
 _HOST = socket.gethostname().replace("-", "_") or "host"
+# A later process with the same number must not meet the files of a dead one.
+_TOKEN = secrets.token_hex(4)
 
 
 class StoreUnusable(StoreError):
@@ -30,6 +33,7 @@ class StoreUnusable(StoreError):
         advice = {
             errno.ENOSPC: "free some space and run again; everything committed so far is kept",
             errno.EDQUOT: "the quota is used up; free some space and run again",
+            errno.ENOENT: "part of the store is gone; mend it with: dagrun fsck --repair",
             errno.EROFS: "the file system is read-only; use a project folder that can be written",
             errno.EACCES: "check the permissions of the folder",
         }.get(error.errno or 0, "nothing that was committed is lost; run again once it is mended")
@@ -46,8 +50,8 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 def temporary_path(folder: Path) -> Path:
-    """Return a fresh name in `folder` that tells its owner: host, process and count."""
-    return folder / f"{_HOST}-{os.getpid()}-{next(_COUNTER)}"
+    """Return a fresh name in `folder` that tells its owner: host, process, token and count."""
+    return folder / f"{_HOST}-{os.getpid()}-{_TOKEN}-{next(_COUNTER)}"
 
 
 def fsync_file(path: Path) -> None:
@@ -62,6 +66,17 @@ def fsync_file(path: Path) -> None:
 fsync_folder = fsync_file
 
 
+def touch(path: Path) -> bool:
+    """Note that a file is in use now; tell whether it is there. A read-only one stays as it is."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def replace_durably(temporary: Path, target: Path) -> None:
     """Move a written temporary file to `target`, durably. Creates the target's folder."""
     fsync_file(temporary)
@@ -73,9 +88,16 @@ def _replace(temporary: Path, target: Path) -> None:
     try:
         temporary.replace(target)
     except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fsync_folder(target.parent.parent)
+        make_folder(target.parent)
         temporary.replace(target)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and what is missing above it, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
 
 
 def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: bool = True) -> None:
@@ -91,15 +113,28 @@ def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: b
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files and scratch folders whose process on this host is gone."""
+    """Remove what processes of this host that are gone have left, where that is possible."""
     for path in folder.iterdir():
-        host, _, rest = path.name.partition("-")
-        process = rest.partition("-")[0]
-        if host == _HOST and process.isdigit() and not _is_alive(int(process)):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        if is_abandoned(path):
+            with contextlib.suppress(OSError):
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_abandoned(path: Path) -> bool | None:
+    """Tell whether the process that made a temporary file is gone; None for another host's."""
+    host, _, rest = path.name.partition("-")
+    process = rest.partition("-")[0]
+    if host != _HOST or not process.isdigit():
+        return None
+    return not _is_alive(int(process))
 
 
 def _is_alive(process: int) -> bool:

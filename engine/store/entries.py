@@ -7,16 +7,18 @@ blobs are durable. A replaced entry is kept beside its successor.
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.canonical import digest, to_bytes
+from dagrun.engine.canonical import digest, digest_written, to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.events import Output
-from dagrun.engine.store.durable import write_whole
+from dagrun.engine.store.durable import store_errors, touch, write_whole
 
 ENTRY_VERSION = 1
 
@@ -49,9 +51,16 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The entry's file content: a JSON document and the digest that guards it."""
-        body = asdict(self)
-        document = {"version": ENTRY_VERSION, "entry": body, "check": digest("entry", body)}
-        return to_bytes(document) + b"\n"
+        form = _form(self)
+        form["outputs"] = {name: _form(output) for name, output in self.outputs.items()}
+        body = to_bytes(form)
+        check = digest_written("entry", body).encode()
+        # Canonical as it stands: written once, since there are as many entries as stages.
+        return b'{"check":"%b","entry":%b,"version":%d}\n' % (check, body, ENTRY_VERSION)
+
+
+def _form(value: Entry | Output) -> dict[str, Any]:
+    return {item.name: getattr(value, item.name) for item in fields(value)}
 
 
 def output_from_form(form: Mapping[str, Any]) -> Output:
@@ -68,9 +77,11 @@ def parse_entry(data: bytes, key: str) -> Entry | None:
     try:
         document = json.loads(data)
         version, body = document["version"], document["entry"]
-        if version != ENTRY_VERSION:
+        is_whole = document["check"] == digest("entry", body)
+        if version != ENTRY_VERSION and not is_whole:
             raise UnknownVersion(f"entry {key[:12]}", version, ENTRY_VERSION)
-        if document["check"] != digest("entry", body) or body["key"] != key:
+        # Another version guards its body in another way: with this check, its number is damaged.
+        if version != ENTRY_VERSION or not is_whole or body["key"] != key:
             return None
         outputs = {name: output_from_form(form) for name, form in body["outputs"].items()}
         producers = {name: (found, output) for name, (found, output) in body["producers"].items()}
@@ -83,31 +94,50 @@ class Entries:
     """All entries of a store: `entries/ab/<key>.json`."""
 
     def __init__(self, root: Path, temporary: Path) -> None:
-        self._root, self._temporary = root, temporary
+        self.root, self._temporary = root, temporary
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` is, or would be."""
-        return self._root / key[:2] / f"{key}.json"
+        return self.root / key[:2] / f"{key}.json"
 
     def read(self, key: str) -> Entry | None:
         """Return the entry of `key`, or None when there is no intact one."""
-        try:
-            data = self.path(key).read_bytes()
-        except FileNotFoundError:
-            return None
+        path = self.path(key)
+        with store_errors(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                return None
         return parse_entry(data, key)
+
+    def touch(self, key: str) -> bool:
+        """Note that an entry is in use now; tell whether it has a file."""
+        return touch(self.path(key))
 
     def write(self, entry: Entry) -> None:
         """Publish an entry durably; its blobs must be durable already. Call under its lock."""
         path = self.path(entry.key)
         data = entry.to_bytes()
         if path.exists():
-            number = sum(1 for _ in path.parent.glob(f"{entry.key}.*.old"))
-            old = path.with_name(f"{entry.key}.{number}.old")
-            old.unlink(missing_ok=True)
-            old.hardlink_to(path)
+            self._keep_old(path, entry.key)
         write_whole(path, data, self._temporary)
+
+    def retire(self, key: str) -> None:
+        """Make a key a miss, keeping its entry as one that was replaced. Call under its lock."""
+        path = self.path(key)
+        with store_errors(path):
+            self._keep_old(path, key)
+            path.unlink()
+
+    def _keep_old(self, path: Path, key: str) -> None:
+        taken = {old.name for old in path.parent.glob(f"{key}.*.old")}
+        names = (f"{key}.{number}.old" for number in itertools.count())
+        path.with_name(next(name for name in names if name not in taken)).hardlink_to(path)
 
     def keys(self) -> Iterator[str]:
         """All keys that have an entry file, intact or not."""
-        return (path.stem for path in sorted(self._root.glob("??/*.json")))
+        return (path.stem for path in sorted(self.root.glob("??/*.json")))

@@ -18,17 +18,36 @@ from typing import Any
 from dagrun.engine.canonical import to_bytes
 from dagrun.engine.codec import DOCUMENT_CODEC, codec_name, find_codec
 from dagrun.engine.documents import document_digest, from_form, to_form
-from dagrun.engine.errors import DamagedBlob, UnknownVersion
+from dagrun.engine.errors import DamagedBlob, StoreError, UnknownVersion
 from dagrun.engine.events import Output
+from dagrun.engine.lists import gather, is_list
+from dagrun.engine.store import locks
 from dagrun.engine.store.blobs import Blobs
-from dagrun.engine.store.durable import remove_abandoned, store_errors, write_whole
+from dagrun.engine.store.durable import fsync_folder, remove_abandoned, store_errors, write_whole
 from dagrun.engine.store.entries import Entries, Entry
 from dagrun.engine.store.locks import held
 from dagrun.engine.store.refs import Refs
+from dagrun.engine.store.sealed import claimed, seal, unseal
 
 FORMAT_VERSION = 1
+FORM = {"version": FORMAT_VERSION}
+MARKER = "format.json"
+FOLDERS = ("tmp", "locks", "runs", "blobs", "entries", "refs")
+IGNORED = b"*\n"
+RUN_LOCK = "run."
 INLINE_LIMIT = 8192
 """Documents up to this many bytes live in their entry: one file less, one fsync less."""
+
+
+class DamagedMarker(StoreError):
+    """The file that says which format a store has is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}, which says what format the store has, is damaged; nothing was read or "
+            "written. Mend it with: dagrun fsck --repair"
+        )
 
 
 class Store:
@@ -38,34 +57,41 @@ class Store:
         self.folder = folder
         self.temporary = folder / "tmp"
         self.runs = folder / "runs"
-        self._locks = folder / "locks"
+        self.locks = folder / "locks"
         self.blobs = Blobs(folder / "blobs", self.temporary)
         self.entries = Entries(folder / "entries", self.temporary)
-        self.refs = Refs(folder / "refs", self._locks, self.temporary)
+        self.refs = Refs(folder, self.locks, self.temporary)
 
     @classmethod
     def open(cls, root: Path) -> Store:
         """Open the store of the project at `root`, creating it if need be.
 
-        Raises `StoreUnusable` when it cannot be written, `UnknownVersion` for another format.
+        Raises `StoreUnusable` when it cannot be written, `UnknownVersion` for another format,
+        `DamagedMarker` when its format cannot be told.
         """
         store = cls(root / ".dagrun")
-        marker = store.folder / "format.json"
+        marker = store.folder / MARKER
         with store_errors(store.folder):
             try:
-                version = json.loads(marker.read_bytes()).get("version")
+                check_marker(store.folder, marker.read_bytes())
             except FileNotFoundError:
-                for name in ("tmp", "locks", "runs", "blobs", "entries", "refs"):
-                    (store.folder / name).mkdir(parents=True, exist_ok=True)
-                (store.folder / ".gitignore").write_text("*\n")
-                version = FORMAT_VERSION
-                write_whole(marker, to_bytes({"version": version}) + b"\n", store.temporary)
-            except (ValueError, AttributeError):
-                version = "an unreadable one"
-            if version != FORMAT_VERSION:
-                raise UnknownVersion(f"the store {store.folder}", version, FORMAT_VERSION)
+                store.make()
             remove_abandoned(store.temporary)
+            locks.remove_abandoned(store.locks)
         return store
+
+    def make(self) -> None:
+        """Make what an empty store consists of, or what is missing of it, durably."""
+        for name in FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_bytes(IGNORED)
+        write_whole(self.folder / MARKER, seal("format", FORM), self.temporary)
+        fsync_folder(self.folder.parent)
+
+    def use(self, key: str) -> Entry | None:
+        """Do what `find` does, and note the use, so that `gc` keeps what a run relies on."""
+        # In this order: an entry that is still there after it was touched will not be collected.
+        return self.find(key) if self.entries.touch(key) else None
 
     def find(self, key: str) -> Entry | None:
         """Return the entry of `key` if it and all its blobs are there, else None."""
@@ -89,8 +115,9 @@ class Store:
             form = to_form(value)
             data = to_bytes(form)
             if len(data) <= INLINE_LIMIT:
-                logical = document_digest(form)
-                return Output(codec=name, inline=form, logical=logical, size=len(data))
+                # Read back: the run that makes it sees its members in the order all others do.
+                inline, logical = json.loads(data), document_digest(form)
+                return Output(codec=name, inline=inline, logical=logical, size=len(data))
         path = self.blobs.new_file()
         try:
             with store_errors(path):
@@ -115,6 +142,8 @@ class Store:
 
         Raises `DamagedBlob`, after making the entries that name the blob misses.
         """
+        if is_list(output):
+            return gather(output, wanted, self.load)
         if output.blob is None:
             return from_form(output.inline, wanted)
         try:
@@ -129,7 +158,7 @@ class Store:
 
         An intact entry of the key is kept, unless `force`. Returns the one that stands.
         """
-        if not force and (present := self.find(entry.key)):
+        if not force and (present := self.use(entry.key)):
             return present
         blobs = {
             symbol: self.blobs.put_bytes(text.encode(), durable=False)
@@ -141,4 +170,25 @@ class Store:
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
         """Hold the right to compute `key`: one holder at a time, in all processes."""
-        return held(self._locks, key)
+        return held(self.locks, key)
+
+    def running(self, run_id: str) -> contextlib.AbstractContextManager[None]:
+        """Keep what is used from now on from being collected while the block lasts."""
+        return held(self.locks, RUN_LOCK + run_id)
+
+
+def check_format(store: Store) -> None:
+    """Raise `UnknownVersion` for a store of another format; a damaged marker says nothing."""
+    with store_errors(store.folder), contextlib.suppress(FileNotFoundError, DamagedMarker):
+        check_marker(store.folder, (store.folder / MARKER).read_bytes())
+
+
+def check_marker(folder: Path, data: bytes) -> None:
+    """Raise `UnknownVersion` or `DamagedMarker` unless a store of this format has such a marker."""
+    form = unseal("format", data)
+    if form is None and claimed(data, "check") is None and claimed(data, "version") is not None:
+        form = {"version": claimed(data, "version")}  # as written before markers were sealed
+    if form is None:
+        raise DamagedMarker(folder / MARKER)
+    if form["version"] != FORMAT_VERSION:
+        raise UnknownVersion(f"the store {folder}", form["version"], FORMAT_VERSION)

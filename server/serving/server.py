@@ -20,8 +20,9 @@ from types import TracebackType
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from dagrun.engine import machine
 from dagrun.engine.errors import DagrunError
-from dagrun.server.serving import cpus, health, models, prediction
+from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.pool import Pool
@@ -44,7 +45,8 @@ class CannotListen(DagrunError):
     def __init__(self, address: str, problem: object) -> None:
         self.address = address
         super().__init__(
-            f"cannot listen on {address}: {problem}. Choose another port, or 0 for a free one"
+            f"cannot listen on {address}: {str(problem).rstrip('.')}. "
+            "Choose another port, or 0 for a free one"
         )
 
 
@@ -190,7 +192,7 @@ def serve(
 
 
 def _listening(server: Server) -> tuple[str, str]:
-    found = cpus.available()
+    found = machine.available()
     plural = "s" * (found.count != 1)
     return (
         f"gRPC on {server.address} (dagrun.v1, health, reflection)",

@@ -8,6 +8,7 @@ with who, when and why. It is built on the store's refs: `models/<name>/versions
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -25,6 +26,7 @@ from dagrun.stages.bundle.versions import (
 
 DEFAULT_ALIAS = "champion"
 
+_LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
@@ -109,7 +111,8 @@ class Registry:
         Args:
             name: the model's name.
             bundle: what to register.
-            alias: an alias to point to the version.
+            alias: an alias to point to the version. Publishing what was the last to be published
+                there changes nothing, so that a rollback or a promotion since then stands.
             reason: why, kept in the history.
             run_id: the run that made it.
         """
@@ -117,8 +120,22 @@ class Registry:
         value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
         version = self._find(name, bundle.digest) or self._add(name, value, reason)
         if alias is not None:
-            self.set_alias(name, alias, version.version, reason=reason)
+            self._publish(version, alias, reason)
         return version
+
+    def _publish(self, version: ModelVersion, alias: str, reason: str) -> None:
+        name, ref = version.name, _alias_ref(version.name, alias)
+        moves = self.history(name, alias) if self._store.refs.read(ref) else ()
+        published = [move.version for move in moves if move.published]
+        if published[-1:] != [version.version]:
+            self._move_alias(name, alias, version.version, published=True, reason=reason)
+        elif moves[-1].version != version.version:
+            _LOG.warning(
+                "%s@%s stays at @%d, where it was moved since @%d was published (%s). "
+                "To have that one again: dagrun registry promote %s %s --reason ...",
+                *(name, alias, moves[-1].version, version.version, moves[-1].reason),
+                *(version, alias),
+            )
 
     def set_alias(self, name: str, alias: str, version: int, *, reason: str) -> AliasMove:
         """Point an alias to a version; when it points there already, nothing is recorded.
@@ -129,7 +146,7 @@ class Registry:
         present = self._store.refs.read(_alias_ref(name, alias))
         if present is not None and present.value["version"] == version:
             return _move(alias, present)
-        return self._move_alias(name, alias, version, rollback=False, expect=ANY, reason=reason)
+        return self._move_alias(name, alias, version, reason=reason)
 
     def history(self, name: str, alias: str = DEFAULT_ALIAS) -> tuple[AliasMove, ...]:
         """Return every move of an alias, oldest first. Raises `NotRegistered`."""
@@ -151,7 +168,7 @@ class Registry:
         for state in states:
             if state.value["rollback"]:
                 before.pop()
-            else:
+            elif before[-1:] != [state.value["version"]]:
                 before.append(state.value["version"])
         if len(before) < 2:
             raise NothingToRollBack(name, alias)
@@ -187,11 +204,12 @@ class Registry:
         alias: str,
         version: int,
         *,
-        rollback: bool,
-        expect: Ref | None,
         reason: str,
+        rollback: bool = False,
+        published: bool = False,
+        expect: Ref | None = ANY,
     ) -> AliasMove:
-        value = {"version": version, "rollback": rollback}
+        value = {"version": version, "rollback": rollback, "published": published}
         ref = self._store.refs.update(_alias_ref(name, alias), value, expect=expect, reason=reason)
         return _move(alias, ref)
 
@@ -250,6 +268,7 @@ def _move(alias: str, ref: Ref) -> AliasMove:
         alias=alias,
         version=ref.value["version"],
         rollback=ref.value["rollback"],
+        published=ref.value["published"],
         at=ref.at,
         by=ref.by,
         reason=ref.reason,

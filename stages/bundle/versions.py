@@ -38,11 +38,17 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMove:
-    """One move of an alias: where it points from then on, and why."""
+    """One move of an alias: where it points from then on, and why.
+
+    Attributes:
+        rollback: it went back to an earlier version.
+        published: it came with the registration of a bundle, as in a run.
+    """
 
     alias: str
     version: int
     rollback: bool
+    published: bool
     at: str
     by: str
     reason: str

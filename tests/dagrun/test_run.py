@@ -169,7 +169,7 @@ def test_json_is_the_only_thing_on_standard_output(call: Call, numbers: ProjectF
     split = document["stages"][1]
     assert set(split) == {
         "name", "element", "status", "key", "seconds", "rows", "reason", "saved", "cutoff",
-        "attempts", "error", "verdict", "outputs",
+        "attempts", "error", "verdict", "outputs", "elements",
     }  # fmt: skip
     assert set(split["outputs"]) == {"low", "high"}
     assert set(split["outputs"]["low"]) == {"logical", "rows", "size"}
@@ -184,7 +184,8 @@ def test_what_a_plan_tells(call: Call, numbers: ProjectFolder) -> None:
     assert (answer.code, answer.err) == (0, "")
     assert steady(answer.out) == PLAN
     stages = call("plan", "--json").document["stages"]
-    assert set(stages[0]) == {"name", "action", "key", "reason", "effect", "seconds", "size"}
+    about = {"name", "action", "key", "reason", "effect", "seconds", "size", "elements"}
+    assert set(stages[0]) == about
     assert [stage["action"] for stage in stages] == ["hit"] * 5 + ["run"]
     assert "done in" in call("run").err
 

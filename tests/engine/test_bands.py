@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,9 @@ from hypothesis import strategies as st
 
 from dagrun.engine.bands import LEAST, band, find_unusual
 from dagrun.engine.events import StageResult
+from dagrun.engine.runids import domain
 from dagrun.engine.runlog import Runs
+from dagrun.engine.store.sealed import seal
 from dagrun.engine.store.store import Store
 
 MEASURES = st.lists(st.floats(0, 1e9), min_size=LEAST, max_size=40)
@@ -46,14 +47,15 @@ def history(tmp_path: Path, measures: list[tuple[str, int | None, float]], file:
             {"rows": rows, "seconds": seconds, "stage": "a", "status": status},
             {"status": "done"},
         ]
-        data = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
-        (store.runs / f"r{number:03}.jsonl").write_text(data)
+        run_id = f"r{number:03}"
+        data = b"".join(seal(domain(run_id), line) for line in lines)
+        (store.runs / f"{run_id}.jsonl").write_bytes(data)
     return Runs(store)
 
 
 def unusual(runs: Runs, rows: int | None, seconds: float) -> list[tuple[str, float, int]]:
     header = {"run_id": "s", "file": "pipeline.py"}
-    (runs._store.runs / "s.jsonl").write_text(json.dumps(header) + "\n")
+    (runs._store.runs / "s.jsonl").write_bytes(seal(domain("s"), header))
     result = StageResult(name="a", status="ran", rows=rows, seconds=seconds)
     found = find_unusual(runs, [result], run_id="s")
     return [(each.quantity, each.value, each.runs) for each in found]

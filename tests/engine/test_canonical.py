@@ -8,7 +8,8 @@ import math
 import pathlib
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -109,10 +110,43 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     assert digest("test", 1) != digest("other", 1)
 
 
-def test_an_object_is_found_whole_while_another_thread_imports_its_module(
+IMPORT_AT_ONCE = """
+import threading
+from dagrun.engine.codec import find_codec
+
+ready, problems = threading.Barrier(4), []
+
+def find():
+    ready.wait()
+    try:
+        find_codec("dagrun.engine.tables:TABLE")
+    except Exception as error:
+        problems.append(str(error))
+
+threads = [threading.Thread(target=find) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not problems, problems
+"""
+
+
+def test_threads_that_import_the_same_name_at_once_all_get_it() -> None:
+    subprocess.run([sys.executable, "-P", "-c", IMPORT_AT_ONCE], check=True)
+
+
+def test_an_object_is_found_while_another_thread_imports_its_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "slowly_made.py").write_text("import time\ntime.sleep(0.3)\nTHING = 1\n")
+    (tmp_path / "slowly_imported.py").write_text("import time\ntime.sleep(0.3)\nVALUE = 7\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(find_object, ["slowly_made:THING"] * 4)) == [1] * 4
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(find_object("slowly_imported:VALUE")))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join()
+    assert found == [7, 7, 7]

@@ -53,6 +53,25 @@ def test_a_failure_skips_downstream_and_shows_the_users_frames(project: ProjectF
     assert statuses(project.run(executor="processes"))["bad"] == "failed"
 
 
+def test_frames_of_ready_made_stages_are_not_shown(project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import polars as pl
+        from dagrun import stage
+        from dagrun.stages.validate import Contract
+
+        @stage
+        def checked() -> pl.DataFrame:
+            return Contract.parse("[columns.a]\\ndtipe = 'int'")
+        """,
+    )
+    (failed,) = project.run().stages
+    assert failed.trace
+    assert "in checked" in failed.trace
+    assert failed.trace.count("File ") == 1
+
+
 def test_retries_back_off_and_count(project: ProjectFolder) -> None:
     project.write(
         "pipeline.py",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dagrun.engine import statcache
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.statcache import RESTING_NS, ChangingFile, Stamp, StatCache, digest_file
+from dagrun.engine.store.sealed import seal, unseal
 
 
 @pytest.fixture
@@ -30,9 +31,10 @@ def written(cache: Path) -> dict[str, list[object]]:
 
 def plant(cache: Path, file: Path, digest: str) -> None:
     """Put another digest into the saved shortcut, so that its use shows."""
-    document = json.loads(cache.read_bytes())
+    document = unseal("stats", cache.read_bytes())
+    assert document is not None
     document["files"][str(file)][-1] = digest
-    cache.write_text(json.dumps(document))
+    cache.write_bytes(seal("stats", document))
 
 
 @pytest.mark.usefixtures("rested")
@@ -101,7 +103,7 @@ def test_a_damaged_shortcut_is_no_shortcut(tmp_path: Path, text: str) -> None:
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "stats.json").write_text('{"version": 99, "files": {}}')
+    (tmp_path / "stats.json").write_bytes(seal("stats", {"version": 99, "files": {}}))
     with pytest.raises(UnknownVersion, match="99"):
         StatCache(tmp_path / "stats.json")
 

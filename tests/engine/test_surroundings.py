@@ -133,7 +133,7 @@ def test_two_runs_at_once_call_each_stage_once(project: ProjectFolder) -> None:
     results: list = []
 
     def work(workspace) -> None:
-        from dagrun.engine.workspace import RunSettings
+        from dagrun.engine.running import RunSettings
 
         selection = workspace.select(params={"once.folder": str(calls)})
         results.append(workspace.run(selection, RunSettings(), lambda _: None))

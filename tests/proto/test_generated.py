@@ -44,7 +44,7 @@ def test_code_runs_on_the_oldest_protobuf_allowed() -> None:
     stamp = re.search(r"Version: (\d+)\.(\d+)", (PROTO / "dagrun_v1_pb2.py").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (allowed,) = (d for d in project["dependencies"] if d.startswith("protobuf"))
-    oldest = re.fullmatch(r"protobuf>=(\d+)\.(\d+)", allowed)
+    oldest = re.fullmatch(r"protobuf>=(\d+)\.(\d+)(?:\.\d+)?", allowed)
     assert stamp
     assert oldest
     assert tuple(map(int, stamp.groups())) <= tuple(map(int, oldest.groups()))

@@ -6,9 +6,10 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagrun.engine.events import Event, RunResult
+from dagrun.engine.events import Event, RunResult, StageResult
 from dagrun.engine.plan import Plan
-from dagrun.engine.workspace import Explanation, RunSettings, Workspace
+from dagrun.engine.running import RunSettings
+from dagrun.engine.workspace import Explanation, Workspace
 
 
 @dataclass
@@ -63,3 +64,11 @@ def statuses(result: RunResult) -> dict[str, str]:
 
 def actions(plan: Plan) -> dict[str, str]:
     return {stage.name: stage.action for stage in plan.stages}
+
+
+def find(result: RunResult, name: str) -> StageResult:
+    return next(each for each in result.stages if each.name == name)
+
+
+def of_elements(result: RunResult, name: str) -> list[str]:
+    return [element.status for element in find(result, name).elements or ()]

@@ -107,6 +107,23 @@ def test_an_alias_that_points_there_already_is_not_moved(registry, bundle) -> No
     assert len(registry.history("flights")) == 1
 
 
+def test_a_rollback_stands_until_something_new_is_published(registry, bundle, caplog) -> None:
+    three_versions(registry, bundle)
+    third = registry.load(registry.resolve("flights@3"))
+    registry.rollback("flights", reason="late drift")
+    registry.register("flights", third, alias="champion", reason="another run")
+    assert registry.aliases("flights")["champion"] == 2
+    assert "flights@champion stays at @2" in caplog.text
+    assert "(late drift)" in caplog.text
+    assert "dagrun registry promote flights@3 champion" in caplog.text
+    second = registry.load(registry.resolve("flights@2"))
+    registry.register("flights", second, alias="champion", reason="its code is back")
+    assert registry.aliases("flights")["champion"] == 2
+    registry.register("flights", third, alias="champion", reason="mended")
+    assert registry.aliases("flights")["champion"] == 3
+    assert registry.rollback("flights", reason="not mended").version == 2
+
+
 def test_an_alias_needs_a_version_that_exists(registry: Registry, bundle: Bundle) -> None:
     registry.register("flights", bundle)
     with pytest.raises(NotRegistered, match="no version of flights '7'"):
