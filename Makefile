@@ -11,7 +11,7 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine features serving store
+BENCHMARKS := engine fingerprint refusals large store features serving
 PROTOS := $(notdir $(wildcard proto/*.proto))
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
@@ -116,6 +116,10 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	$(UV) $(COMPILE) --python-version 3.11 -c requirements.lock benchmarks/requirements.in -o benchmarks/requirements.lock
 	echo doit==0.37.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/doit.lock
 	echo apache-hamilton==1.90.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/hamilton.lock
+	echo joblib==1.6.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/joblib.lock
+	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
+	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
+	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock
 
 # The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from

@@ -9,25 +9,18 @@ its calls, so that a second run which did any work is an error and not a figure.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from environments import prepare
 from session import ROOT, Session, is_quick, seconds
 
 LAYERS, WIDTH = 10, 100
 MODULUS = 1_000_003
 SCRATCH = ROOT / "build" / "bench" / "engine"
-PEERS = ROOT / "build" / "peers"
-LOCKS = {
-    "dagrun": ROOT / "requirements.lock",
-    "doit": ROOT / "benchmarks" / "peers" / "doit.lock",
-    "hamilton": ROOT / "benchmarks" / "peers" / "hamilton.lock",
-}
 COMMANDS = {
     "dagrun": ["dagrun", "run", "pipeline.py"],
     "doit": ["doit"],
@@ -145,32 +138,9 @@ FILES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def prepare(peer: str) -> Path:
-    """Make a peer's scratch environment, or keep the one made from the same lock file."""
-    home, lock = PEERS / peer, LOCKS[peer]
-    stamp = home / hashlib.sha256(lock.read_bytes()).hexdigest()
-    pip = [str(home / "bin" / "pip"), "--quiet", "--disable-pip-version-check", "install"]
-    if not stamp.exists():
-        print(f"  setting up {home.relative_to(ROOT)} (once)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run([*pip, "--require-hashes", "--no-deps", "-r", str(lock)], check=True)
-        stamp.touch()
-    if peer == "dagrun":
-        copy = SCRATCH / "tree"
-        shutil.rmtree(copy, ignore_errors=True)
-        skipped = shutil.ignore_patterns("__pycache__")
-        for name in ("dagrun", "engine", "stages", "server", "proto"):
-            shutil.copytree(ROOT / name, copy / name, ignore=skipped)
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, copy / name)
-        own = ["--no-deps", "--no-build-isolation", "--force-reinstall", str(copy)]
-        subprocess.run([*pip, *own], check=True)
-    return home / "bin"
-
-
 def contender(peer: str) -> Callable[[], Mapping[str, float]]:
     """Return what runs a peer twice in a fresh folder and gives the seconds of both runs."""
-    binaries = prepare(peer)
+    binaries = prepare(peer, SCRATCH)
     program, *arguments = COMMANDS[peer]
     command = [str(binaries / program), *arguments]
     folder = SCRATCH / peer

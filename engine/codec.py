@@ -47,6 +47,15 @@ class Codec(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ordered:
+    """A table and the columns that give it its order when it is stored; ties by all others."""
+
+    table: Any
+    order_by: tuple[str, ...]
+    __dagrun_codec__ = "dagrun.engine.tables:TABLE"
+
+
 FILE_CODEC = "dagrun.engine.documents:FILE"
 DOCUMENT_CODEC = "dagrun.engine.documents:DOCUMENT"
 TABLE_CODEC = "dagrun.engine.tables:TABLE"
@@ -63,6 +72,13 @@ _BY_TYPE = {
 def register_codec(type_import_name: str, codec_import_name: str) -> None:
     """Let artifacts of a type (`"package.module:Class"`) be stored by `"module:ATTRIBUTE"`."""
     _BY_TYPE[type_import_name] = codec_import_name
+
+
+def ordered(value: object, order_by: tuple[str, ...]) -> object:
+    """Return a table with the order that its stage declares, anything else as it is."""
+    if order_by and codec_name(value) == TABLE_CODEC:
+        return Ordered(table=value, order_by=order_by)
+    return value
 
 
 def codec_name(value: object) -> str:

@@ -132,7 +132,7 @@ class Description:
     def _container(self, value: Any, where: str) -> Json:
         if isinstance(value, Mapping):
             pairs = []
-            for key, item in value.items():
+            for key, item in list(value.items()):
                 form = self.describe(key, f"the key {key!r} of {where}")
                 pairs.append([form, self.describe(item, f"{where}[{key!r}]")])
             return {"$mapping": pairs}
@@ -193,6 +193,8 @@ class Description:
         try:
             recipe = value.__reduce_ex__(4)
         except Exception:  # noqa: BLE001 (whatever its class raises to say that it has no copies)
+            if isinstance(value, int | float | str | bytes):
+                return {"$scalar": [kind, *self._scalar(value, where)]}
             raise Opaque(value, where) from None
         if isinstance(recipe, str):
             return {"$global": [kind, recipe]}
@@ -203,6 +205,12 @@ class Description:
         for content in rest:
             parts.append(self.describe(None if content is None else list(content), where))
         return {"$instance": parts}
+
+    def _scalar(self, value: Any, where: str) -> list[Json]:
+        """Describe a number or text of a class of its own: what it is, and what else it holds."""
+        plain: Any = next(kind for kind in (int, float, str, bytes) if isinstance(value, kind))
+        held = getattr(value, "__dict__", {})
+        return [encode(plain.__new__(plain, value)), self._state(dict(held), where)]
 
     def _state(self, state: Any, where: str) -> Json:
         if type(state) is dict and all(type(name) is str for name in state):

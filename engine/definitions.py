@@ -125,7 +125,7 @@ def _class_values(
 ) -> dict[str, Json]:
     """Describe the data of a class, and functions of it that its statement does not show."""
     forms: dict[str, Json] = {}
-    for name, value in vars(kind).items():
+    for name, value in list(vars(kind).items()):
         if name.startswith("__") or isinstance(value, (*DESCRIPTORS, property)):
             continue
         function = getattr(value, "__func__", value)
@@ -212,7 +212,10 @@ def class_text(reach: Reach, symbol: Symbol, kind: type, form: Mapping[str, Json
     source = reach.source(symbol, place)
     nodes = source.classes(kind.__qualname__) if source else []
     text = source.text(nodes) if source and nodes else f"class {kind.__qualname__}: made by a call"
-    return text + _notes(place.origin.name, form["names"])
+    values = form.get("values")
+    unseen = [name for name in values if name not in text] if isinstance(values, dict) else []
+    lines = [f"\n# {name} = {readable(vars(kind)[name], 400)}" for name in unseen]
+    return text + _notes(place.origin.name, form["names"]) + "".join(lines)
 
 
 def _notes(module: str, names: Mapping[str, Json]) -> str:

@@ -8,16 +8,18 @@ same key. The stage's function is called at most once per key at a time, in all 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dagrun.engine.branches import NOTHING, admits_none, without_none
+from dagrun.engine.codec import ordered
 from dagrun.engine.context import Context, entered
 from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
@@ -92,6 +94,16 @@ class Handle:
 
 
 HANDLES: dict[str, Handle] = {}
+
+
+@contextlib.contextmanager
+def registered(run_id: str, handle: Handle) -> Iterator[None]:
+    """Let `perform` find the handle of a run while it goes on in this process."""
+    HANDLES[run_id] = handle
+    try:
+        yield
+    finally:
+        del HANDLES[run_id]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,17 +253,7 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
         start = time.perf_counter()
         positional = (context,) if stage.takes_context else ()
         value = stage.function(*positional, **arguments, **recipe.params)
-        value = _materialise(stage.order_by, value)
         return value, time.perf_counter() - start
-
-
-def _materialise(order_by: tuple[str, ...], value: Any) -> Any:
-    """Sort table outputs as declared; what is lazy stays so until it is stored."""
-    if not order_by:
-        return value
-    if isinstance(value, tuple):
-        return tuple(_materialise(order_by, item) for item in value)
-    return value.sort(order_by, maintain_order=True) if hasattr(value, "sort") else value
 
 
 def _split_outputs(recipe: Recipe, value: Any) -> dict[str, Any]:
@@ -273,7 +275,7 @@ def _split_outputs(recipe: Recipe, value: Any) -> dict[str, Any]:
 
 def _dump(recipe: Recipe, name: str, value: Any, store: Store) -> Output:
     try:
-        return store.dump(value)
+        return store.dump(ordered(value, recipe.stage.order_by))
     except DagrunError as error:
         raise StageFailed(recipe.stage.name, f"storing output {name!r}", error) from error
 

@@ -19,7 +19,7 @@ from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.findings import Checked, Finding, Kind
 from dagrun.engine.keys import make_key
-from dagrun.engine.runids import domain
+from dagrun.engine.runids import log_domain, owner
 from dagrun.engine.store.blobs import digest_file
 from dagrun.engine.store.durable import is_abandoned
 from dagrun.engine.store.entries import Entry
@@ -214,10 +214,9 @@ class _Checker:
                 yield self._found("lost blob", path, "it is missing", advice, refs=refs)
 
     def _run_log(self, file: StoredFile) -> Iterator[Finding]:
-        run_id = file.path.name.removesuffix(".jsonl")
         lines = _read(file).splitlines(keepends=True)
-        forms = [unseal(domain(run_id), line) for line in lines]
-        if None not in forms or is_held(self.store.locks / (RUN_LOCK + run_id)):
+        forms = [unseal(log_domain(file.path), line) for line in lines]
+        if None not in forms or is_held(self.store.locks / (RUN_LOCK + owner(file.path))):
             return
         bad = forms.index(None) + 1
         torn = bad == len(lines) and not lines[-1].endswith(b"\n")

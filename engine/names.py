@@ -105,7 +105,10 @@ def _scan_function(node: Function, bound: frozenset[str], found: Names) -> None:
         outside += [*node.decorator_list, node.returns]
     _scan_all([item for item in outside if item], bound | generic, found)
     own, shared = _bindings(body)
-    inner = (bound | generic | own | {item.arg for item in every}) - shared
+    outer = {
+        name for item in _same_scope(body) if isinstance(item, ast.Nonlocal) for name in item.names
+    }
+    inner = (bound | generic | (own - outer) | {item.arg for item in every}) - shared
     _scan_all(body, inner, found)
 
 

@@ -16,7 +16,7 @@ from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.findings import Finding
 from dagrun.engine.fsck import ASIDE
-from dagrun.engine.runids import domain
+from dagrun.engine.runids import log_domain, owner
 from dagrun.engine.running import RunSettings
 from dagrun.engine.store.durable import remove, store_errors, write_whole
 from dagrun.engine.store.locks import is_held, remove_abandoned
@@ -124,11 +124,10 @@ def _rewrite_ref(store: Store, finding: Finding, bad: Path) -> None:
 
 
 def _trim_run_log(store: Store, _finding: Finding, path: Path) -> None:
-    run_id = path.name.removesuffix(".jsonl")
-    if is_held(store.locks / (RUN_LOCK + run_id)):
+    if is_held(store.locks / (RUN_LOCK + owner(path))):
         return
     lines = path.read_bytes().splitlines(keepends=True)
-    whole = [line for line in lines if unseal(domain(run_id), line) is not None]
+    whole = [line for line in lines if unseal(log_domain(path), line) is not None]
     if whole:
         write_whole(path, b"".join(whole), store.temporary)
     else:

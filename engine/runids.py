@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAGE_LOGS = ".logs"
+"""What follows a run's id in the name of the folder with its stages' logs."""
+
 
 def new_run_id() -> str:
     """Return a fresh id that sorts by time: `20261121-115700-042917-7f3a`."""
@@ -16,3 +23,16 @@ def new_run_id() -> str:
 def domain(run_id: str) -> str:
     """Return the domain under which the lines of a run's log are sealed."""
     return f"run/{run_id}"
+
+
+def owner(path: Path) -> str:
+    """Return the id of the run that a log, its own or that of one of its stages, belongs to."""
+    of_stage = path.parent.name.endswith(STAGE_LOGS)
+    return path.parent.name.removesuffix(STAGE_LOGS) if of_stage else path.name.split(".")[0]
+
+
+def log_domain(path: Path) -> str:
+    """Return the domain under which the lines of a log are sealed."""
+    run_id = owner(path)
+    of_stage = path.parent.name.endswith(STAGE_LOGS)
+    return f"{domain(run_id)}/{path.name}" if of_stage else domain(run_id)

@@ -16,7 +16,7 @@ from dagrun.engine import machine
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
-from dagrun.engine.execute import HANDLES, Handle
+from dagrun.engine.execute import Handle, registered
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.gitstate import GitState
 from dagrun.engine.hearing import Above, Recorder
@@ -96,22 +96,19 @@ def carry_out(
         dispatcher = Dispatcher(prepared, store, emit=record, **going, **how)
         name, warnings = prepared.pipeline.name, (*prepared.warnings, *unseen)
         emit(RunStarted(run_id=run_id, pipeline=name, stages=prepared.order, warnings=warnings))
-        HANDLES[run_id] = Handle(
+        handle = Handle(
             store=store,
             recipes=prepared.recipes,
             cancelled=cancelled,
             computed=dispatcher.computed,
         )
-        try:
-            with Recorder(store, run_id, above):
-                dispatcher.run()
-                results = dispatcher.results
-                status = _status(results.values(), cancelled.is_set())
-                share = settings.verify if status in ("done", "halted") else 0.0
-                checks = verify_hits(prepared, results, store, share=share, emit=emit, **how)
-        finally:
-            del HANDLES[run_id]
-            commit, dirty = git.read()
+        with registered(run_id, handle), Recorder(store, run_id, above):
+            dispatcher.run()
+            results = dispatcher.results
+            status = _status(results.values(), cancelled.is_set())
+            share = settings.verify if status in ("done", "halted") else 0.0
+            checks = verify_hits(prepared, results, store, share=share, emit=emit, **how)
+        commit, dirty = git.read()
         result = RunResult(
             run_id=run_id,
             pipeline=name,

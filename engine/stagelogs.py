@@ -1,6 +1,6 @@
 """Stage logs: what each stage printed and logged, kept beside the log of its run.
 
-One file of JSON lines a stage, `runs/<run id>.logs/<stage>.jsonl`, written line by line while the
+One file of sealed lines a stage, `runs/<run id>.logs/<stage>.jsonl`, written line by line while the
 stage runs and only if it says anything; the attempts of a retried stage follow each other.
 Guarantee: a line that is read back is whole, and a log that cannot be written never harms the
 stage. The limits: after `LIMIT` characters, or on a full disk, the rest is counted, not kept;
@@ -9,7 +9,6 @@ nothing is synced, so a power cut may take the end.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import urllib.parse
@@ -19,7 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from dagrun.engine.errors import DagrunError, listing, nearest
+from dagrun.engine.runids import STAGE_LOGS, log_domain
 from dagrun.engine.runlog import Run, Runs
+from dagrun.engine.store.sealed import seal, unseal
 from dagrun.engine.store.store import Store
 
 LIMIT = 16_000_000
@@ -59,7 +60,7 @@ class LogFile:
             if self._file is None:
                 self._path.parent.mkdir(exist_ok=True)
                 self._file = self._path.open("ab", buffering=0)
-            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.write(seal(log_domain(self._path), line))
         except OSError:
             return False
         return True
@@ -76,22 +77,18 @@ class LogFile:
 
 def log_path(store: Store, run_id: str, stage: str) -> Path:
     """Where the log of a stage in a run is, or would be."""
-    return store.runs / f"{run_id}.logs" / f"{urllib.parse.quote(stage, safe='[]')}.jsonl"
+    return store.runs / f"{run_id}{STAGE_LOGS}" / f"{urllib.parse.quote(stage, safe='[]')}.jsonl"
 
 
 def read_log(store: Store, run_id: str, stage: str) -> tuple[Line, ...]:
-    """Return what a stage said in a run; nothing when it was silent. A torn line is dropped."""
+    """Return what a stage said in a run; nothing when it was silent. A damaged line is dropped."""
+    path = log_path(store, run_id, stage)
     try:
-        data = log_path(store, run_id, stage).read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
         return ()
-    lines = []
-    for text in data.splitlines():
-        try:
-            lines.append(Line(**json.loads(text)))
-        except (ValueError, TypeError):
-            continue
-    return tuple(lines)
+    forms = (unseal(log_domain(path), text) for text in data.splitlines(keepends=True))
+    return tuple(Line(**form) for form in forms if form is not None)
 
 
 class NotInRun(DagrunError):

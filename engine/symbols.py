@@ -263,7 +263,7 @@ class Symbols:
         if source is not None:
             symbol.digest = digest("module", normal_form(source.tree))
             symbol.text = "\n".join(source.lines)
-        for name, value in (module.namespace or {}).items():
+        for name, value in list((module.namespace or {}).items()):  # lazy imports add to it
             if name.startswith("__") or isinstance(value, types.ModuleType):
                 continue
             try:

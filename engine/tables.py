@@ -3,14 +3,14 @@
 Guarantee: a table comes back with the same columns, dtypes, rows in the same order and values,
 and equal frames give equal bytes under one version of Polars, however they were chunked. An Arrow
 table is kept as Polars understands it (strings become large strings, its metadata is dropped).
-The limit: a lazy plan that does not keep its row order is only as repeatable as its operations;
-`write_lazy` sorts, and so makes any plan repeatable, save for rows that differ in nothing but the
-sign of a zero or the payload of a NaN.
+The limit: a lazy plan that does not keep its row order is only as repeatable as its operations.
+An `Ordered` table is sorted, which makes any plan repeatable, save for rows that differ in nothing
+but the sign of a zero or the payload of a NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,14 +18,17 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dagrun.engine.codec import Dumped
-from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
-from dagrun.engine.tabledigest import TableDigest, TableIdentity, digest_table
-
-ROW_GROUP = 1 << 18
-"""Rows of a row group. Fixed: the defaults differ between writers and would change the bytes."""
-COMPRESSION_LEVEL = 1
-"""Zstandard's fastest level: half the time of the default for a few percent more bytes."""
+from dagrun.engine.codec import Dumped, Ordered
+from dagrun.engine.errors import DagrunError, DefinitionError
+from dagrun.engine.roworder import keeps_order
+from dagrun.engine.streaming import (
+    COMPRESSION_LEVEL,
+    ROW_GROUP,
+    PlanFailed,
+    total_order,
+    write_lazy,
+)
+from dagrun.engine.tabledigest import TableIdentity, digest_table
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -52,34 +55,23 @@ class UnsupportedTable(DefinitionError):
         )
 
 
-class PlanFailed(DagrunError):
-    """A lazy result cannot be computed: something it scans is not there or unreadable."""
-
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-        super().__init__(
-            f"the lazy result cannot be computed: {error}. A lazy frame is read after its stage "
-            "has returned: keep the files it scans, or return .collect()"
-        )
-
-
-class UnknownOrder(DefinitionError):
-    """`order_by` names a column that the table lacks."""
-
-    def __init__(self, column: str, columns: Sequence[str]) -> None:
-        self.column, self.columns = column, columns
-        super().__init__(
-            f"order_by names {column!r}, which the table does not have."
-            f"{nearest(column, columns)} Columns: {listing(columns)}"
-        )
-
-
 class TableCodec:
-    """Stores `pl.DataFrame`, `pl.LazyFrame` (collected in memory) and `pyarrow.Table`."""
+    """Stores `pl.DataFrame`, `pl.LazyFrame` and `pyarrow.Table`.
+
+    A lazy frame is streamed when `Ordered` gives it an order or its plan keeps one; otherwise it
+    is collected in memory.
+    """
 
     def dump(self, value: Any, path: Path) -> Dumped:
         """Write the table. Raises `UnsupportedColumn`, `UnsupportedTable`, or the plan's error."""
+        order_by: Sequence[str] = ()
+        if isinstance(value, Ordered):
+            value, order_by = value.table, value.order_by
+        if isinstance(value, pl.LazyFrame) and (order_by or _streams(value)):
+            return _dumped(write_lazy(value, path, order_by))
         frame = _as_frame(value)
+        if order_by:
+            frame = sorted_by(frame, order_by)
         identity = digest_table(frame)
         frame.rechunk().write_parquet(
             path, compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, statistics=True
@@ -102,6 +94,13 @@ class TableCodec:
 
 
 TABLE = TableCodec()
+
+
+def _streams(frame: pl.LazyFrame) -> bool:
+    try:
+        return keeps_order(frame)
+    except OSError as error:
+        raise PlanFailed(error) from error
 
 
 def _as_frame(value: Any) -> pl.DataFrame:
@@ -137,36 +136,8 @@ def sorted_by(frame: Frame, order_by: Sequence[str]) -> Frame:
     They are sorted by the columns of `order_by`, ties by all other columns in their order; nulls
     come first, NaN last. Raises `UnknownOrder`.
     """
-    columns: list[str] = frame.collect_schema().names()
-    for column in order_by:
-        if column not in columns:
-            raise UnknownOrder(column, columns)
-    by = [*order_by, *(column for column in columns if column not in order_by)]
-    return frame.sort(by) if by else frame
-
-
-def write_lazy(frame: pl.LazyFrame, path: Path, order_by: Sequence[str]) -> Dumped:
-    """Sort a lazy frame, stream it into Parquet and digest the file batch by batch.
-
-    The digest is that of `TABLE.dump(sorted_by(frame, order_by), path)`; the bytes may differ.
-    Raises `UnknownOrder`, `UnsupportedColumn`, or the plan's own error.
-    """
-    ordered = sorted_by(frame, order_by)
-    table = TableDigest(ordered.collect_schema())
-    ordered.sink_parquet(
-        path, compression_level=COMPRESSION_LEVEL, row_group_size=ROW_GROUP, statistics=True
-    )
-    for batch in read_batches(path):
-        table.update(batch)
-    return _dumped(table.finish())
-
-
-def read_batches(path: Path) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a stored table in order, `ROW_GROUP` at a time."""
-    stored = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    rows = stored.select(pl.len()).collect().item()
-    for start in range(0, rows, ROW_GROUP):
-        yield stored.slice(start, ROW_GROUP).collect(engine="in-memory")
+    columns = total_order(frame.collect_schema(), order_by).columns
+    return frame.sort(columns) if columns else frame
 
 
 def stack(tables: Sequence[Any], wanted: Any) -> Any:

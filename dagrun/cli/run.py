@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 from dagrun.cli.documents import run_document, show_document
 from dagrun.cli.leaving import leave_run
@@ -49,14 +50,8 @@ def run(
 
     `words` are the command line, under which a receipt is left.
     """
-    settings = RunSettings(
-        jobs=jobs,
-        executor=executor,
-        keep_going=keep_going,
-        limits=limits,
-        verify=_share(verify),
-        strict=strict,
-    )
+    going: dict[str, Any] = {"jobs": jobs, "executor": executor, "keep_going": keep_going}
+    settings = RunSettings(**going, limits=limits, verify=_share(verify), strict=strict)
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime as dt
@@ -59,16 +61,19 @@ def ago(moment: str, now: dt.datetime | None = None) -> str:
     import datetime as dt  # it costs more than all that the quickest answers need
 
     then = dt.datetime.fromisoformat(moment)
-    passed = ((now or dt.datetime.now(dt.UTC)) - then).total_seconds()
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if passed >= length:
-            return f"{counted(int(passed // length), unit)} ago"
-    return "just now"
+    return _ago(((now or dt.datetime.now(dt.UTC)) - then).total_seconds())
 
 
 def ago_seconds(moment: float) -> str:
     """Return how long ago a moment in seconds since the epoch was."""
-    return ago(dt.datetime.fromtimestamp(moment, dt.UTC).isoformat())
+    return _ago(time.time() - moment)
+
+
+def _ago(passed: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if passed >= length:
+            return f"{counted(int(passed // length), unit)} ago"
+    return "just now"
 
 
 def short(digest: str | None) -> str:

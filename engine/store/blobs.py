@@ -25,8 +25,8 @@ from dagrun.engine.store.durable import (
     write_whole,
 )
 
-SMALL_FILE = 1 << 20
-"""Bytes from which a memory map and several threads pay."""
+CHUNK = 8 << 20
+"""Bytes hashed at once. A memory map of a large file would count as memory of this process."""
 
 
 class Blobs:
@@ -120,6 +120,11 @@ def _readable(digest: str, path: Path) -> Iterator[None]:
 
 def digest_file(path: Path) -> str:
     """Return the BLAKE3 digest of a file's content, read once."""
-    if path.stat().st_size < SMALL_FILE:
+    size = path.stat().st_size
+    if size <= CHUNK:
         return digest_bytes(path.read_bytes())
-    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+    hasher, view = blake3(max_threads=blake3.AUTO), memoryview(bytearray(CHUNK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(view):
+            hasher.update(view[:count])
+    return hasher.hexdigest()

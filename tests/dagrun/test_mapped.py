@@ -48,7 +48,7 @@ FAILED = """\
 failed: stage 'sized' for 1 of 3 elements: b
 inputs: names (14 B)
 again:  dagrun run -p names.more=aa -p sized.wrong=b -t sized
-log:    dagrun show 7f3a
+log:    dagrun logs 7f3a sized
 """
 
 

@@ -87,6 +87,20 @@ def test_expressions(text, uses):
     assert [".".join(use.names) for use in used_names(node).uses] == uses
 
 
+def test_nonlocal_names_are_taken_from_the_closure():
+    text = """
+        def count(x):
+            nonlocal seen
+            local = 1
+            def inner():
+                nonlocal seen, local
+                seen, local = seen + 1, local + 1
+            seen = seen + x
+    """
+    (node,) = ast.parse(textwrap.dedent(text)).body
+    assert {use.names[0] for use in used_names(node).uses} == {"seen"}
+
+
 def test_statements_bind():
     text = """
         def f(p, /, q, *r, s, **t):

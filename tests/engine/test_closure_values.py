@@ -82,6 +82,12 @@ class Words(list):
     pass
 
 
+class Code(int):
+    """As the constants of `re._constants`: a number that refuses to be copied."""
+
+    __reduce__ = None
+
+
 Point = collections.namedtuple("Point", "x y")
 
 # In each row all values differ from one another, and equal ones are made anew by the function.
@@ -99,6 +105,7 @@ ROWS = [
     lambda: [Colour.RED, Colour.BLUE, Flags.A, Flags.A | Flags.B, Colour],
     lambda: [Settings(), Settings(depth=2), Settings(inner=Settings()), Settings],
     lambda: [Plain(), Plain(x=1), Plain(x=2), Plain(y=1), Slotted(1), Slotted(2)],
+    lambda: [Code(1), Code(2), 1, 2, re._constants.MAXREPEAT, re._constants.CATEGORY_DIGIT],
     lambda: [Words(), Words("a"), Point(1, 2), Point(2, 1), (1, 2), [1, 2]],
     lambda: [collections.deque([1]), collections.Counter("a"), collections.OrderedDict(a=1)],
     lambda: [collections.defaultdict(int, a=1), collections.defaultdict(float, a=1)],

@@ -16,18 +16,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes
 
+from dagrun.engine.codec import Ordered
+from dagrun.engine.streaming import PlanFailed, UnknownOrder
 from dagrun.engine.tabledigest import UnsupportedColumn, digest_table
-from dagrun.engine.tables import (
-    ROW_GROUP,
-    TABLE,
-    NotATable,
-    PlanFailed,
-    UnknownOrder,
-    UnsupportedTable,
-    read_batches,
-    sorted_by,
-    write_lazy,
-)
+from dagrun.engine.tables import TABLE, NotATable, UnsupportedTable, sorted_by
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 SAME_FOLDER = settings(
@@ -108,7 +100,8 @@ def test_empty_tables(tmp_path: Path, frame: pl.DataFrame) -> None:
     ):
         assert loaded.shape == frame.shape
         assert loaded.schema == frame.schema
-    assert write_lazy(frame.lazy(), tmp_path / "lazy", frame.columns[:1]) == dumped
+    ordered = Ordered(table=frame.lazy(), order_by=tuple(frame.columns[:1]))
+    assert TABLE.dump(ordered, tmp_path / "lazy") == dumped
 
 
 def test_lazy_frames_are_collected_in_order(tmp_path: Path) -> None:
@@ -170,39 +163,6 @@ def test_the_folder_of_the_store_is_no_pattern(tmp_path: Path, name: str) -> Non
     assert TABLE.load(folder / "blob", None).equals(frame)
     assert TABLE.load(folder / "blob", pl.LazyFrame).collect().equals(frame)
     assert TABLE.load(folder / "blob", pa.Table).column_names == ["x"]
-
-
-@SAME_FOLDER
-@given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 2), st.none() | st.sampled_from([1.0, 2.0]), st.text(max_size=1)),
-        max_size=20,
-    ),
-    shuffled=st.randoms(),
-)
-def test_a_sorted_frame_depends_on_its_rows_alone(
-    tmp_path: Path, rows: list[tuple[int, float | None, str]], shuffled: Any
-) -> None:
-    schema = {"x": pl.Int64, "y": pl.Float64, "s": pl.String}
-    expected = sorted_by(pl.DataFrame(rows, schema=schema, orient="row"), ["s"])
-    shuffled.shuffle(rows)
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
-    assert sorted_by(frame, ["s"]).equals(expected)
-    dumped = TABLE.dump(expected, tmp_path / "eager")
-    assert write_lazy(frame.lazy(), tmp_path / "lazy", ["s"]) == dumped
-    assert TABLE.load(tmp_path / "lazy", None).equals(expected)
-
-
-def test_a_join_streamed_in_any_order_is_repeatable(tmp_path: Path) -> None:
-    left = pl.LazyFrame({"k": range(ROW_GROUP + 1000)}).with_columns(pl.col("k") % 1000)
-    right = pl.LazyFrame({"k": range(0, 1000, 2), "name": [f"n{n}" for n in range(500)]})
-    joined = left.with_row_index("row").join(right, on="k", how="left")
-    digests = [
-        write_lazy(joined, tmp_path / str(attempt), order_by=["k"]).logical for attempt in range(3)
-    ]
-    assert len(set(digests)) == 1
-    sizes = [batch.height for batch in read_batches(tmp_path / "0")]
-    assert sizes == [ROW_GROUP, 1000]
 
 
 def test_an_order_by_unknown_columns_names_the_nearest() -> None:

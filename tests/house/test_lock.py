@@ -18,6 +18,10 @@ LOCKS = [
     "benchmarks/requirements.lock",
     "benchmarks/peers/doit.lock",
     "benchmarks/peers/hamilton.lock",
+    "benchmarks/peers/joblib.lock",
+    "benchmarks/peers/prefect.lock",
+    "benchmarks/peers/projects.lock",
+    "benchmarks/peers/redun.lock",
     "proto/requirements.lock",
 ]
 

@@ -69,7 +69,7 @@ CHANGING = [
     ),
     ("constant", "pipeline.py", "LIMIT = 10", "LIMIT = 11", "pipeline:LIMIT pipeline:with_default"),
     ("type of a constant", "pipeline.py", "FALSY = 0", "FALSY = 0.0", "pipeline:FALSY"),
-    ("falsy constant", "pipeline.py", "FALSY = 0", "FALSY = None", "pipeline:FALSY"),
+    ("falsy constant", "pipeline.py", "FALSY = 0", "FALSY = False", "pipeline:FALSY"),
     ("nested constant", "pipeline.py", "2.5", "2.75", "pipeline:NESTED"),
     (
         "order of a dictionary",

@@ -129,7 +129,7 @@ def recursive(n):
 
 @stage
 def rows(files: Files = Files("*.csv")):
-    return 1
+    return [1, 2, 3]
 
 
 @stage
@@ -138,7 +138,7 @@ def base(rows, limit: int = 5):
 
 
 @stage(retries=2)
-def model(rows, depth: int = 6, shape: Square = None):
+def model(rows: list, depth: int = 6, shape: Square = None) -> tuple:
     """Docstring."""
     # Comment.
     from late import imported as soon
@@ -149,8 +149,9 @@ def model(rows, depth: int = 6, shape: Square = None):
     total += NESTED["first"][0] + len(PATTERN.pattern) + TABLE["add"](1)
     total += Child().mixed(1) + Child.made().scaled(2) + SETTINGS.depth
     total += by_three(2) + add(1) + square(2) + with_default(1) + decorated(1) + wrapped(1)
-    total += cached(1) + nested(3) + recursive(3) + thirdparty.function(1) + ready_made(1)
-    total += soon(1) + late2.function(2) + Colour.RED.value + base(1) + shape.area()
+    total += cached(1) + sum(nested(3)) + recursive(3) + thirdparty.function(1) + ready_made(1)
+    total += soon(1) + late2.function(2) + Colour.RED.value + base(1)
+    total += shape.area() if shape else 0
     getattr(h, "by_literal")()
     _cache[1] = fetched
     return total, str(HERE), HERE_AS_TEXT
