@@ -191,9 +191,11 @@ class RunStopping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageVerified:
-    """A hit was executed again, after the run proper."""
+    """A hit was executed again, after the run proper: the `done`th of `total`."""
 
     check: Check
+    done: int
+    total: int
 
 
 Event = (

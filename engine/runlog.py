@@ -60,7 +60,6 @@ def stage_form(result: StageResult) -> dict[str, Any]:
         "key": result.key,
         "seconds": round(result.seconds, 6),
         "saved": round(result.saved, 6) or None,
-        "at": round(time.time(), 6),
         "rows": result.rows,
         "reason": result.reason,
         "attempts": result.attempts,
@@ -91,7 +90,7 @@ class RunLog:
 
     def stage(self, result: StageResult) -> None:
         """Log a stage's result. Outputs are left to the entry, which the key leads to."""
-        self._append(stage_form(result))
+        self._append({**stage_form(result), "at": round(time.time(), 6)})
         if result.status == "failed":
             self._file.flush()
 

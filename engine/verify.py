@@ -12,7 +12,7 @@ import dataclasses
 import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -74,22 +74,28 @@ def verify_hits(
     if share < 1 and calls:
         chosen = random.Random(run_id).sample(list(calls), max(1, round(share * len(calls))))
         calls = {name: call for name, call in calls.items() if name in chosen}
+    jobs = int(capacity["jobs"])
     checks: dict[str, Check] = {}
     executors: dict[str, Executor] = {}
+    running: dict[Future[Check], str] = {}
+    waiting = list(reversed(calls.items()))
     with ExitStack() as stack:
-        running: dict[Future[Check], str] = {}
-        for name, (request, stored) in calls.items():
-            options = own_process(prepared.recipes[request.stage].stage)
-            kind = "processes" if options else executor
-            if kind not in executors:
-                executors[kind] = EXECUTORS[kind](int(capacity["jobs"]))
-                stack.callback(executors[kind].shutdown, wait=False, cancel_futures=True)
-            running[executors[kind].submit(check, request, stored, **options)] = name
-        for future in as_completed(running):
-            name, error = running[future], future.exception()
-            found = Check(name=name, error=str(error)) if error else future.result()
-            checks[name] = dataclasses.replace(found, name=name)
-            emit(StageVerified(check=checks[name]))
+        while waiting or running:
+            # An executor may have more threads than stages may compute at a time.
+            while waiting and len(running) < jobs:
+                name, (request, stored) = waiting.pop()
+                options = own_process(prepared.recipes[request.stage].stage)
+                kind = "processes" if options else executor
+                if kind not in executors:
+                    executors[kind] = EXECUTORS[kind](jobs)
+                    stack.callback(executors[kind].shutdown, wait=False, cancel_futures=True)
+                running[executors[kind].submit(check, request, stored, **options)] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name, error = running.pop(future), future.exception()
+                found = Check(name=name, error=str(error)) if error else future.result()
+                checks[name] = dataclasses.replace(found, name=name)
+                done = len(checks)
+                emit(StageVerified(check=checks[name], done=done, total=len(calls)))
     return tuple(checks[name] for name in calls)
 
 

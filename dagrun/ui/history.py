@@ -125,6 +125,7 @@ def one_run_lines(run: Run) -> list[str]:
         f"targets: {targets}",
         f"seed {run.header.get('seed', 0)}",
         *([commit] if (commit := _commit(run)) else []),
+        *([verified] if (verified := _verified(run)) else []),
     ]
     results = [_result(line) for line in run.stages.values()]
     width = max((len(result.name) for result in results), default=0)
@@ -149,6 +150,13 @@ def _result(line: Mapping[str, Any]) -> StageResult:
             for _ in range(count)
         )
     return StageResult(name=line["stage"], **known)
+
+
+def _verified(run: Run) -> str:
+    unlike = run.header.get("unlike", [])
+    count = counted(run.header.get("verified", 0), "hit")
+    named = f", of which {', '.join(unlike)} gave other data" if unlike else ""
+    return f"verified {count}{named}" if "verified" in run.header else ""
 
 
 def _when(run: Run) -> str:

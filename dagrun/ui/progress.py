@@ -20,6 +20,7 @@ from dagrun.engine.events import (
     StageResult,
     StageRetried,
     StageStarted,
+    StageVerified,
 )
 from dagrun.ui.outcome import stage_line
 from dagrun.ui.quantities import about, seconds
@@ -42,6 +43,7 @@ class Progress:
         self._running: dict[str, tuple[float, float | None]] = {}
         self._advanced: dict[str, str] = {}
         self._width = 0
+        self._verified = ""
         self._live: Live | None = None
         self._stderr: TextIO | None = None
         self._terminals: set[str] = set()
@@ -83,6 +85,9 @@ class Progress:
                     self._held.append(result)
                 else:
                     self._say(stage_line(result, self._width))
+            case StageVerified(done=done, total=total):
+                self._verified = f"{done} of {total}" if done < total else ""
+                self._go_live()
             case RunStopping(running=running):
                 waited = f" waiting for {', '.join(running)};" if running else ""
                 self._say(f"stopping:{waited} interrupt again to leave at once")
@@ -147,4 +152,6 @@ class Progress:
                 f"{elapsed:>11}",
                 ", ".join(filter(None, known)),
             )
+        if self._verified:
+            table.add_row("", "verified", self._verified)
         return table

@@ -50,6 +50,14 @@ def test_every_command_line_has_a_receipt_of_its_own(
     assert both(*words).quick is not None
 
 
+@pytest.mark.parametrize("words", [("run", "--verify"), ("run", "--strict", "--verify=0.3")])
+def test_what_is_to_be_executed_is_never_answered(
+    many: ProjectFolder, words: tuple[str, ...]
+) -> None:
+    for _ in range(2):
+        assert not both(*words).answered
+
+
 def timeless(run: Run) -> dict[str, dict[str, object]]:
     return {name: {**line, "at": None} for name, line in run.stages.items()}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests_cli import Call
+import re
+
+from tests_cli import Call, in_terminal
 from tests_project import ProjectFolder
 
 SHUFFLED = """
@@ -33,6 +35,7 @@ def test_a_shuffled_lazy_frame_is_named_with_its_cure(call: Call, project: Proje
     assert "returned as a LazyFrame without order_by" in answer.err
     assert "verified 2 of 2 hits" in answer.err
     assert "1 gave the stored data, 1 did not" in answer.err
+    assert "verified 2 hits, of which rows gave other data" in call("show", "last").out
     project.edit("pipeline.py", "@stage\ndef rows", "@stage(order_by='day')\ndef rows")
     (project.root / "mark").unlink()
     call("run")
@@ -63,3 +66,12 @@ def test_strict_names_the_file_and_what_to_do_and_is_code_1(
     assert "  - rates.txt (pipeline.py:5)\n" in answer.err
     assert "rates: Files = Files('rates.txt')" in answer.err
     assert "strict: 1 stage watched; 2 hits not executed, so not watched" in answer.err
+
+
+def test_a_terminal_shows_how_far_a_verification_is(project: ProjectFolder) -> None:
+    stages = [f"@stage\ndef s{n}():\n    time.sleep(0.3)\n    return {n}\n" for n in range(3)]
+    project.write("pipeline.py", "import time\nfrom dagrun import stage\n\n" + "\n".join(stages))
+    in_terminal(project.root)
+    seen = in_terminal(project.root, "-j", "1", "--verify", NO_COLOR="1")
+    assert re.search(r"verified  \d of 3", seen)
+    assert "verified 3 of 3 hits" in seen
