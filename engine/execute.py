@@ -32,8 +32,8 @@ from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
 from dagrun.engine.project import Project
+from dagrun.engine.returned import BadResult, split_outputs
 from dagrun.engine.sources import Source
-from dagrun.engine.stage import Verdict
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
@@ -186,17 +186,9 @@ class ProjectChanged(DagrunError):
         )
 
 
-class BadResult(DagrunError):
-    """A stage returned something else than it declares."""
-
-    def __init__(self, stage: str, problem: str) -> None:
-        self.stage = stage
-        super().__init__(f"stage {stage!r} {problem}")
-
-
 def _call_effect(request: Request, recipe: Recipe, handle: Handle) -> Reply:
-    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
-        _, seconds = _call(request, recipe, handle)
+    with _guarded(request, recipe, handle) as context:
+        _, seconds = _call(request, recipe, handle, context)
     return Reply(seconds=seconds)
 
 
@@ -222,16 +214,37 @@ def make_outputs(request: Request, recipe: Recipe, handle: Handle, into: Store) 
 
     No entry is written. Raises what the stage raises, and `DagrunError` of many kinds.
     """
-    with declared_only(request.stage, recipe.params, request.root, handle.store.folder):
-        value, seconds = _call(request, recipe, handle)
-        parts = _split_outputs(recipe, value)
+    with _guarded(request, recipe, handle) as context:
+        value, seconds = _call(request, recipe, handle, context)
+        parts = split_outputs(recipe.stage, value)
         lazy = tuple(name for name, part in parts.items() if type(part).__name__ == "LazyFrame")
         outputs = {name: _dump(recipe, name, part, into) for name, part in parts.items()}
     _check_sources(recipe)
     return Made(outputs=outputs, seconds=seconds, lazy=lazy)
 
 
-def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]:
+@contextlib.contextmanager
+def _guarded(request: Request, recipe: Recipe, handle: Handle) -> Iterator[Context]:
+    """Give the stage's context, until what it left in its scratch folder is stored as well."""
+    stage = recipe.stage
+    context = Context(
+        stage=stage.name,
+        key=request.key,
+        run_id=request.run_id,
+        seed=request.seed,
+        inputs={name: output.logical for name, output in request.inputs.items()},
+        store=handle.store,
+        cancelled=handle.cancelled,
+        deadline=time.monotonic() + stage.timeout if stage.timeout else None,
+    )
+    with (
+        declared_only(stage.name, recipe.params, request.root, handle.store.folder),
+        entered(context),
+    ):
+        yield context
+
+
+def _call(request: Request, recipe: Recipe, handle: Handle, context: Context) -> tuple[Any, float]:
     """Call the stage's function on its loaded inputs; return its value and the seconds."""
     stage = recipe.stage
     arguments: dict[str, Any] = {}
@@ -245,38 +258,10 @@ def _call(request: Request, recipe: Recipe, handle: Handle) -> tuple[Any, float]
         except DamagedBlob as error:
             healed = make_again(request, name, handle.store, error, perform)
             arguments[name] = handle.store.load(healed, wanted)
-    context = Context(
-        stage=stage.name,
-        key=request.key,
-        run_id=request.run_id,
-        seed=request.seed,
-        inputs={name: output.logical for name, output in request.inputs.items()},
-        store=handle.store,
-        cancelled=handle.cancelled,
-        deadline=time.monotonic() + stage.timeout if stage.timeout else None,
-    )
-    with entered(context):
-        start = time.perf_counter()
-        positional = (context,) if stage.takes_context else ()
-        value = stage.function(*positional, **arguments, **recipe.params)
-        return value, time.perf_counter() - start
-
-
-def _split_outputs(recipe: Recipe, value: Any) -> dict[str, Any]:
-    stage = recipe.stage
-    if stage.gate and not isinstance(value, Verdict):
-        problem = f"is a gate and must return a Verdict, not {type(value).__name__}"
-        raise BadResult(stage.name, problem)
-    if not stage.named:
-        return {stage.name: value}
-    if isinstance(value, dict) and set(value) == set(stage.outputs):
-        return value
-    count = len(stage.outputs)
-    if not isinstance(value, tuple) or len(value) != count:
-        found = f"{len(value)}" if isinstance(value, tuple) else f"a {type(value).__name__}"
-        problem = f"declares {count} outputs {stage.outputs} and returned {found}"
-        raise BadResult(stage.name, problem)
-    return dict(zip(stage.outputs, value, strict=True))
+    start = time.perf_counter()
+    positional = (context,) if stage.takes_context else ()
+    value = stage.function(*positional, **arguments, **recipe.params)
+    return value, time.perf_counter() - start
 
 
 def _dump(recipe: Recipe, name: str, value: Any, store: Store) -> Output:

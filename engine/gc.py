@@ -79,6 +79,12 @@ def collect(store: Store, policy: Policy, *, dry_run: bool = False) -> Collected
         cutoff = min(now - int(policy.grace * 1e9), *_starts(store, now))
         found = survey(store)
         marked = last_keys(Runs(store).newest_first(), policy.keep_runs) | found.pinned_keys.keys()
+        marked |= {
+            key
+            for stored in found.entries
+            if stored.entry and stored.key in marked
+            for key in stored.entry.elements
+        }
         going = choose(found, marked, cutoff, policy.budget)
         if not dry_run:
             going = sweep(store, going, cutoff)

@@ -129,21 +129,3 @@ assert not problems, problems
 
 def test_threads_that_import_the_same_name_at_once_all_get_it() -> None:
     subprocess.run([sys.executable, "-P", "-c", IMPORT_AT_ONCE], check=True)
-
-
-def test_an_object_is_found_while_another_thread_imports_its_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "slowly_imported.py").write_text("import time\ntime.sleep(0.3)\nVALUE = 7\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    found: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(find_object("slowly_imported:VALUE")))
-        for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.05)
-    for thread in threads:
-        thread.join()
-    assert found == [7, 7, 7]

@@ -72,6 +72,28 @@ def test_frames_of_ready_made_stages_are_not_shown(project: ProjectFolder) -> No
     assert failed.trace.count("File ") == 1
 
 
+def test_a_file_made_in_the_scratch_folder_is_stored(project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        from pathlib import Path
+        from dagrun import Context, stage
+
+        @stage
+        def written(ctx: Context) -> Path:
+            (ctx.scratch / "note.txt").write_text("kept")
+            return ctx.scratch / "note.txt"
+
+        @stage
+        def read(written: Path) -> str:
+            return written.read_text()
+        """,
+    )
+    assert statuses(project.run()) == {"written": "ran", "read": "ran"}
+    assert project.open().load("read") == "kept"
+    assert not list((project.root / ".dagrun/tmp").iterdir())
+
+
 def test_retries_back_off_and_count(project: ProjectFolder) -> None:
     project.write(
         "pipeline.py",

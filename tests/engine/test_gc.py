@@ -63,6 +63,31 @@ def test_the_last_runs_stay_and_what_is_older_goes(two: ProjectFolder) -> None:
         assert set(statuses(two.run(params={"made.size": size})).values()) == {status}
 
 
+def test_elements_stay_with_their_list(project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        from dagrun import stage
+
+        @stage
+        def names() -> list:
+            return ["a", "b"]
+
+        @stage(over="names")
+        def shouted(names: str) -> str:
+            return names * 5_000
+        """,
+    )
+    project.run()
+    project.run()
+    store = Store.open(project.root)
+    grow_old(store)
+    assert collect(store, Policy(keep_runs=1)).going == ()
+    project.edit("pipeline.py", '["a", "b"]', '["a", "b", "c"]')
+    shouted = project.run().stages[1]
+    assert [each.status for each in shouted.elements or ()] == ["hit", "hit", "ran"]
+
+
 def test_what_was_used_lately_stays(two: ProjectFolder) -> None:
     two.run()
     store = Store.open(two.root)
