@@ -16,7 +16,7 @@ import ast
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dagrun.engine.imports import is_installed
@@ -148,25 +148,26 @@ _STDLIB_FILES = (
 )
 
 
-def unsteady_calls(trees: Iterable[ast.Module]) -> set[str]:
+def unsteady_calls(trees: Sequence[ast.Module]) -> set[str]:
     """Return the names of unsteady functions that the modules may call when they are imported."""
     definitions: dict[str, list[ast.stmt]] = {}
-    called: set[str] = set()
-    waiting: list[str] = []
-
-    def note(nodes: Iterable[ast.AST]) -> None:
-        for name in _calls(nodes):
-            if name not in called:
-                called.add(name)
-                waiting.append(name)
-
+    modules: set[str] = set()
     for tree in trees:
         for definition in _definitions(tree):
             definitions.setdefault(definition.name, []).append(definition)
-        note(_on_import(tree))
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                modules |= {(item.asname or item.name).partition(".")[0] for item in node.names}
+    called: set[str] = set()
+    entered: set[str] = set()
+    waiting: list[Iterable[ast.AST]] = [_on_import(tree) for tree in trees]
     while waiting:
-        for node in definitions.get(waiting.pop(), ()):
-            note(ast.walk(node))
+        for name, owner in _calls(waiting.pop()):
+            called.add(name)
+            # A method of any object may have the name of a function; one of a module is it.
+            if name not in entered and (not owner or owner in modules or owner in definitions):
+                entered.add(name)
+                waiting += [ast.walk(node) for node in definitions.get(name, ())]
     readers = {name for name in called if name.startswith(_READERS)} - _SEEN
     return (called & UNSTEADY) | readers
 
@@ -205,10 +206,11 @@ def _asks_for_main(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and names == ["__name__"]
 
 
-def _calls(nodes: Iterable[ast.AST]) -> Iterator[str]:
+def _calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    """Yield what is called by name, and whose attribute it is: "" for a name, "?" if unknown."""
     for node in nodes:
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Attribute):
-                yield node.func.attr
-            elif isinstance(node.func, ast.Name):
-                yield node.func.id
+        function = node.func if isinstance(node, ast.Call) else None
+        if isinstance(function, ast.Attribute):
+            yield function.attr, getattr(function.value, "id", "?")
+        elif isinstance(function, ast.Name):
+            yield function.id, ""

@@ -1,10 +1,9 @@
 """What a full plan has seen, collected so that stats can tell when the next one would see the same.
 
-A `Witness` is made before the pipeline is loaded, looks once when it has been planned, and
-testifies when the run has left nothing to do. Guarantee: it testifies only if every part of the
-plan is covered; whatever it cannot vouch for is in `doubts`, and then there is no receipt: effects,
-stages that are never cached, sources other than `Files`, code whose reach is warned of, local
-packages, and what `doubts` finds in the loading of the pipeline.
+A `Witness` is made before the pipeline is loaded and looks once when it has been planned;
+`testimony` adds what the store holds. Guarantee: every part of the plan is covered, or there is a
+doubt, and then no receipt: effects, stages that are never cached, sources other than `Files`, code
+whose reach is warned of, local packages, and what `doubts` finds in the loading of the pipeline.
 
 Not covered are the memory and other resources of the machine, which nothing asks for when nothing
 runs, and what loading reads from the store itself.
@@ -19,42 +18,32 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine import outcomes
-from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.distributions import canonical_name
 from dagrun.engine.doubts import Watch, unsteady_calls
-from dagrun.engine.events import Output, RunResult, StageResult
 from dagrun.engine.imports import LOADED, SEARCHED, is_installed
 from dagrun.engine.keys import Recipe
-from dagrun.engine.plan import Decision, Plan
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.project import find_project
-from dagrun.engine.receipt import (
-    FOLDER,
-    MOST,
-    STORE_RESTING_NS,
-    file_name,
-    surroundings,
-    to_bytes,
-)
+from dagrun.engine.receipt import surroundings
 from dagrun.engine.sources import Files, Source
 from dagrun.engine.stamps import content, listing, rested, stamp
-from dagrun.engine.store.durable import store_errors, write_whole
-from dagrun.engine.store.entries import parse_entry
 from dagrun.engine.store.store import Store
 
 Json = Any
+
+_OURS = f"{Path(__file__).parents[1] / 'stages'}{os.sep}"
+"""The ready-made stages do nothing unsteady when they are imported."""
 
 
 class Witness:
     """Sees one command being planned, from before its pipeline is loaded.
 
     Attributes:
+        seen: what the plan rests on, empty before `look` and in doubt.
         doubts: why there can be no receipt, empty if there can.
     """
 
@@ -63,14 +52,14 @@ class Witness:
         self._surroundings = surroundings(words)
         self._pipeline, self._here = pipeline, Path.cwd()
         self._watch = Watch()
-        self._seen: dict[str, Json] = {}
+        self.seen: dict[str, Json] = {}
         self.doubts: list[str] = []
 
     def look(self, prepared: Prepared, store: Store) -> None:
         """Note what the plan rests on; called once it is made, before anything runs."""
         self._watch.stop()
         self.doubts += self._watch.doubts
-        trees = [loaded.tree for loaded in LOADED.values()]
+        trees = [loaded.tree for path, loaded in LOADED.items() if not path.startswith(_OURS)]
         self.doubts += [f"loading calls {name}()" for name in sorted(unsteady_calls(trees))]
         self.doubts += _unsure(prepared)
         digests = {path: loaded.digest for path, loaded in LOADED.items()}
@@ -90,7 +79,7 @@ class Witness:
         for name in ("format.json", "stats.json"):
             path = str(store.folder / name)
             digests[path] = content(path) if Path(path).exists() else ""
-        self._seen = {
+        self.seen = {
             "surroundings": self._surroundings,
             "links": self._links(),
             "files": [*self._files(digests, absent)],
@@ -176,74 +165,6 @@ class Witness:
                     self.doubts.append(f"the folder {path} was changed a moment ago")
                 yield [path, found, True, True, listing(path, modules=True)]
 
-    def testify(
-        self, store: Store, results: Iterable[StageResult]
-    ) -> tuple[Json, list[StageResult]] | None:
-        """Return the evidence, and the results that the next run will have; None if in doubt."""
-        if self.doubts or not self._seen:
-            return None
-        entries: list[Json] = []
-        blobs: dict[str, int | None] = {}
-        again: list[StageResult] = []
-        for result in results:
-            if result.status == "pruned":
-                again.append(result)
-                continue
-            if (found := self._find(store, result)) is None:
-                self.doubts.append(f"the entry of {result.name} is not what it was")
-                return None
-            entries.append(found[0])
-            again.append(found[1])
-            for output in result.outputs.values():
-                if output.blob is not None:
-                    blobs[output.blob] = output.size
-                blobs |= {each: blobs.get(each) for each in output.references}
-        kept = {"folder": str(store.folder), "entries": entries, "blobs": blobs}
-        return {**self._seen, "store": kept}, again
-
-    def _find(self, store: Store, result: StageResult) -> tuple[Json, StageResult] | None:
-        """Return the stamp of a result's entry, and the result when it hits; None if in doubt."""
-        if result.key is None:
-            return None
-        path = str(store.entries.path(result.key))
-        now, found = time.time_ns(), stamp(path)
-        if found is None:
-            return None
-        data = Path(path).read_bytes()
-        entry = parse_entry(data, result.key)
-        if entry is None or _told(entry.outputs) != _told(result.outputs):
-            return None
-        hit = outcomes.hit(result.name, Decision(action="hit", key=result.key, entry=entry))
-        at_rest = rested(found, now, STORE_RESTING_NS)
-        return [result.key, found, at_rest, digest_bytes(data)], replace(
-            hit, verdict=result.verdict
-        )
-
-
-def _told(outputs: Mapping[str, Output]) -> Json:
-    return {
-        name: [output.logical, output.blob, output.size, *output.references]
-        for name, output in outputs.items()
-    }
-
-
-def planned(plan: Plan) -> list[StageResult] | None:
-    """Return what the stages of a plan in which all hit are known by; None for other plans."""
-    results = []
-    for name, decision in plan.decisions.items():
-        if decision.entry is None:
-            return None
-        outputs = decision.entry.outputs
-        results.append(StageResult(name=name, status="hit", key=decision.key, outputs=outputs))
-    return results
-
-
-def finished(result: RunResult) -> list[StageResult] | None:
-    """Return the stages of a run that left nothing to do; None for other runs."""
-    left = any(stage.status not in ("hit", "ran", "pruned") for stage in result.stages)
-    refused = any(stage.verdict and not stage.verdict["passed"] for stage in result.stages)
-    return None if left or refused or result.status != "done" else list(result.stages)
-
 
 def _unsure(prepared: Prepared) -> Iterator[str]:
     yield from prepared.warnings
@@ -282,19 +203,3 @@ def _records(recipes: Iterable[Recipe]) -> Iterator[str]:
                 stem = item.removesuffix(".dist-info")
                 if stem != item and canonical_name(stem.partition("-")[0]) in reached:
                     yield f"{folder}{os.sep}{item}{os.sep}RECORD"
-
-
-def leave(store: Store, words: Sequence[str], evidence: Json, answer: Json) -> None:
-    """Write a receipt into the store, and remove the oldest of many. Raises `StoreUnusable`.
-
-    It is a shortcut only, so it is not synced: a damaged one is no receipt.
-    """
-    folder = store.folder / FOLDER
-    with store_errors(folder):
-        folder.mkdir(exist_ok=True)
-        write_whole(
-            folder / file_name(words), to_bytes(evidence, answer), store.temporary, durable=False
-        )
-        written = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        for path in written[:-MOST]:
-            path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dagrun.engine.branches import NOTHING, admits_none, without_none
+from dagrun.engine.changes import source_sizes
 from dagrun.engine.codec import ordered
 from dagrun.engine.context import Context, entered
 from dagrun.engine.elements import element_recipe
@@ -205,6 +206,7 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Entry:
         preimage=make_preimage(recipe, logical),
         outputs=made.outputs,
         producers=dict(request.producers),
+        sizes=source_sizes(recipe.params),
         seconds=made.seconds,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},

@@ -9,19 +9,30 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from dagrun.engine.changes import (
+    FileChange,
+    TableChange,
+    compare_files,
+    compare_tables,
+    source_sizes,
+)
+from dagrun.engine.documentdiff import describe_documents
 from dagrun.engine.errors import DamagedBlob
 from dagrun.engine.events import Output
 from dagrun.engine.keys import Recipe
 from dagrun.engine.lists import describe_lists, is_list
 from dagrun.engine.plan import Decision
+from dagrun.engine.reasons import in_one_line
 from dagrun.engine.runlog import Runs
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 
-Kind = Literal["code", "param", "input", "distribution", "setting", "python", "schema", "seed"]
+Kind = Literal[
+    "code", "param", "source", "input", "distribution", "setting", "python", "schema", "seed"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,8 @@ class Cause:
         kind: which part of the key differs.
         name: the symbol, param, input, distribution or setting.
         before, after: the two values as text; None where it did not or does not exist.
+        table: for an input that is a table, how it differs.
+        files: for a source, the files that differ.
         diff: for code, the lines of a unified diff without its header.
         path: for code, the chain of symbols from the stage to this one.
     """
@@ -42,17 +55,12 @@ class Cause:
     after: str | None = None
     diff: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
+    table: TableChange | None = None
+    files: tuple[FileChange, ...] = ()
 
     def __str__(self) -> str:
         """A few words, for one line of a plan."""
-        if self.kind == "code":
-            verb = "changed" if self.before and self.after else "added" if self.after else "gone"
-            return f"code: {self.name.partition(':')[2]} {verb}"
-        if self.kind == "input":
-            return f"input {self.name} {self.after or 'is gone'}"
-        if self.before is None or self.after is None:
-            return f"{self.kind} {self.name} {'added' if self.before is None else 'removed'}"
-        return f"{self.kind} {self.name}: {self.before} -> {self.after}"
+        return in_one_line([self])
 
 
 class Explainer:
@@ -74,8 +82,7 @@ class Explainer:
         if decision.key == last.key:
             return "forced" if self._store.find(last.key) else "its artifact is damaged or gone"
         causes = self.causes(recipe, decision, last)
-        more = f" (and {len(causes) - 2} more)" if len(causes) > 2 else ""
-        return "; ".join(map(str, causes[:2])) + more
+        return in_one_line(causes)
 
     def causes(self, recipe: Recipe, decision: Decision, last: Entry) -> tuple[Cause, ...]:
         """Return every difference between the stage now and its last entry.
@@ -84,10 +91,11 @@ class Explainer:
         """
         new: Mapping[str, Any] = decision.preimage or recipe.form
         old = last.preimage
+        sizes = source_sizes(recipe.params) if old["params"] != new["params"] else {}
         causes = [
             *_compare_scalars(old, new),
             *self._compare_code(old["code"], new["code"], recipe, last),
-            *_compare_values("param", old["params"], new["params"]),
+            *compare_params(old["params"], new["params"], last.sizes, sizes),
             *_compare_values("distribution", old["distributions"], new["distributions"]),
             *_compare_values("setting", old["settings"], new["settings"]),
         ]
@@ -103,10 +111,7 @@ class Explainer:
             if old.get(name) == new.get(name):
                 continue
             before, after = self._old_text(last, name), recipe.code.texts.get(name)
-            lines = difflib.unified_diff(
-                (before or "").splitlines(), (after or "").splitlines(), lineterm="", n=1
-            )
-            diff = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+            diff = code_diff(before, after)
             path = tuple(recipe.code.paths.get(name, ()))
             cause = Cause(kind="code", name=name, before=before, after=after, diff=diff, path=path)
             causes.append(cause)
@@ -135,16 +140,52 @@ class Explainer:
             before = self._output(last.producers.get(name))
             after = inputs.get(name)
             text = "is gone" if name not in new else "is new" if name not in old else "changed"
+            table = None
             if before and after and before.columns and after.columns:
-                text = describe_tables(before, after)
+                table = compare_tables(before, after)
+                text = str(table)
             elif before and after and is_list(before) and is_list(after):
                 text = describe_lists(before, after)
-            causes.append(Cause(kind="input", name=name, before=old.get(name), after=text))
+            elif before and after and before.blob is None and after.blob is None:
+                text = f"changed: {describe_documents(before.inline, after.inline)}"
+            causes.append(
+                Cause(kind="input", name=name, before=old.get(name), after=text, table=table)
+            )
         return causes
 
     def _output(self, producer: tuple[str, str] | None) -> Output | None:
         entry = self._store.entries.read(producer[0]) if producer else None
         return entry.outputs.get(producer[1]) if entry and producer else None
+
+
+def code_diff(before: str | None, after: str | None) -> tuple[str, ...]:
+    """Return the lines of a unified diff of two texts, without its headers."""
+    old, new = (before or "").splitlines(), (after or "").splitlines()
+    lines = list(difflib.unified_diff(old, new, lineterm="", n=1))
+    return tuple(line for line in lines[2:] if not line.startswith("@@"))
+
+
+def compare_params(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    old_sizes: Mapping[str, Mapping[str, int]],
+    new_sizes: Mapping[str, Mapping[str, int]],
+) -> list[Cause]:
+    """Compare the params of two preimages by value, sources by their files and their sizes."""
+    causes = []
+    for cause in _compare_values("param", old, new):
+        before, after = old.get(cause.name), new.get(cause.name)
+        if not (_is_source(before) and _is_source(after)):
+            causes.append(cause)
+            continue
+        known = old_sizes.get(cause.name, {}), new_sizes.get(cause.name, {})
+        files = compare_files(before, after, *known)
+        causes.append(replace(cause, kind="source", files=files))
+    return causes
+
+
+def _is_source(form: Any) -> bool:
+    return isinstance(form, dict) and list(form) == ["$source"]
 
 
 def _compare_scalars(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]:
@@ -179,21 +220,5 @@ def _text(value: Any) -> str:
         value = value["$tuple"]
     if isinstance(value, list):
         return f"[{', '.join(map(_text, value))}]"
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-def describe_tables(before: Output, after: Output) -> str:
-    """Say how two tables differ, from their entries alone."""
-    parts = []
-    if before.rows != after.rows:
-        parts.append(f"rows {before.rows:,} -> {after.rows:,}")
-    old, new = before.columns, after.columns
-    for verb, names in {
-        "added": [name for name in new if name not in old],
-        "gone": [name for name in old if name not in new],
-        "changed": [name for name in new if name in old and tuple(old[name]) != tuple(new[name])],
-    }.items():
-        if names:
-            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-            parts.append(f"columns {verb}: {', '.join(names[:6])}{more}")
-    return "; ".join(parts) or "changed in the order of its columns"
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -36,7 +36,9 @@ STORE_RESTING_NS = 50_000_000
 """The same as `RESTING_NS` for entries, which dagrun alone writes, each as a new file: a few ticks
 of the clock of any file system that has inodes and links."""
 
-_NOISE = frozenset({"_", "OLDPWD", "SHLVL"})
+SWITCH = "DAGRUN_RECEIPT"
+"""A variable: `0` makes every command plan in full, `why` also tell why it leaves no receipt."""
+_NOISE = frozenset({"_", "OLDPWD", "SHLVL", SWITCH})
 
 
 def surroundings(words: Sequence[str]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ whose present keys were lost. The limit: what older code or other params made is
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dagrun.engine.canonical import digest_bytes
+from dagrun.engine.errors import DamagedBlob
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.findings import Finding
 from dagrun.engine.fsck import ASIDE
@@ -162,10 +164,19 @@ def recompute(
         runs.append(workspace.run(workspace.select(targets=targets), settings, emit))
         if runs[-1].status in ("failed", "interrupted"):
             break
+    _forget_aside(store)
     restored = tuple(sorted(key for key in wanted if store.find(key) is not None))
     named = _stages_by_key(workspace)
     misses = {key: named.get(key, "") for key in sorted(wanted.difference(restored))}
     return Recomputed(runs=tuple(runs), restored=restored, misses=misses)
+
+
+def _forget_aside(store: Store) -> None:
+    """Remove damaged blobs that were put aside and are whole again in their place."""
+    for path in (store.folder / ASIDE).glob("*"):
+        with contextlib.suppress(DamagedBlob):
+            store.blobs.verified(path.name)
+            path.unlink()
 
 
 def _store_texts(store: Store, texts: Iterable[object]) -> None:

@@ -13,10 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dagrun.engine.acceptance import accept, accepted_changes, tell_accepted
+from dagrun.engine.closure import code_version
+from dagrun.engine.dependencies import Dependencies, list_dependencies
 from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.evidence import Witness
 from dagrun.engine.explain import Cause, Explainer
+from dagrun.engine.forecast import Forecast, make_forecast
+from dagrun.engine.graph import Graph
 from dagrun.engine.hearing import Above
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
@@ -25,6 +30,7 @@ from dagrun.engine.project import Project, find_project
 from dagrun.engine.runlog import Runs
 from dagrun.engine.running import RunSettings, carry_out
 from dagrun.engine.statcache import StatCache
+from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 
 
@@ -35,6 +41,8 @@ class Explanation:
     Attributes:
         upstream: explanations of the stages above it that would run first, nearest first.
         same_inputs: inputs known to be what they were.
+        accepted: who let an earlier result stand for this one, when and why; else "".
+        accepted_changes: the edits of code that were accepted so.
         has_history: whether the stage has ever run here.
         elements: of a mapped stage, how many elements would hit and how many run.
     """
@@ -45,6 +53,8 @@ class Explanation:
     causes: tuple[Cause, ...] = ()
     upstream: tuple[Explanation, ...] = ()
     same_inputs: tuple[str, ...] = ()
+    accepted: str = ""
+    accepted_changes: tuple[Cause, ...] = ()
     has_history: bool = True
     elements: Mapping[str, int] | None = None
 
@@ -134,6 +144,18 @@ class Workspace:
         find, last = self.store.find, self.runs.last_entry
         return prepared, make_plan(prepared, find, explainer.reason_for, last, self.store.load)
 
+    def forecast(self, prepared: Prepared, plan: Plan) -> Forecast:
+        """Sum up from history what a plan will cost, and what a cutoff may save of it."""
+        explainer = Explainer(self.store, self.runs)
+        return make_forecast(prepared, plan, explainer, self.store.find, self.runs.last_entry)
+
+    def dependencies(self, name: str) -> Dependencies:
+        """List the code that a stage (or the stage that makes an artifact) reaches."""
+        graph = Graph(self.pipeline.stages, str(self.project.pipeline))
+        stage = self.pipeline.stages[graph.select([name])[-1]]
+        code = code_version(stage.function, self.project.root, stage.name)
+        return list_dependencies(stage.name, code, self.project.root)
+
     def why(self, name: str, selection: Selection) -> Explanation:
         """Explain one stage (or the stage that makes the artifact of that name)."""
         prepared, plan = self.plan(selection)
@@ -182,10 +204,21 @@ class Workspace:
             causes=causes,
             upstream=tuple(self._explain(before, prepared, plan, seen) for before in waiting),
             same_inputs=same,
+            accepted=tell_accepted(decision.entry),
+            accepted_changes=accepted_changes(self.store, decision.entry),
             has_history=last is not None,
             elements=planned.elements,
         )
         return seen[name]
+
+    def accept(self, name: str, selection: Selection, reason: str) -> Entry:
+        """Let a stage's last result stand although its code was edited; return the new entry.
+
+        Raises `NotAcceptable`.
+        """
+        prepared, plan = self.plan(selection)
+        name = prepared.graph.select([name])[-1]
+        return accept(prepared, plan, self.store, self.runs, name, reason)
 
     def run(
         self,

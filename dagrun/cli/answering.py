@@ -28,13 +28,11 @@ if TYPE_CHECKING:
 STARTED = time.perf_counter()
 COMMANDS = ("run", "plan")
 _ENCODING = ("utf-8", "surrogatepass")
-SWITCH = "DAGRUN_RECEIPT"
-"""Set to `0`, this variable makes every command plan in full."""
 
 
 def answer(words: Sequence[str]) -> int | None:
     """Return the exit code of a command that has been answered, None for one that has not."""
-    if not words or words[0] not in COMMANDS or os.environ.get(SWITCH) == "0":
+    if not words or words[0] not in COMMANDS or os.environ.get(receipt.SWITCH) in ("0", "why"):
         return None
     try:
         found = _intact(words)

@@ -12,6 +12,7 @@ from dagrun.engine.events import RunResult, StageResult
 from dagrun.ui.terminal import show
 
 if TYPE_CHECKING:
+    from dagrun.engine.forecast import Forecast
     from dagrun.engine.plan import Plan
 
 _STAGE_FIELDS = (
@@ -79,7 +80,7 @@ def _elements(result: StageResult) -> list[dict[str, Any]] | None:
     return [{name: getattr(each, name) for name in _ELEMENT_FIELDS} for each in result.elements]
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: Plan, forecast: Forecast) -> dict[str, Any]:
     """Return a plan as `plan --json` prints it."""
     stages = [{name: getattr(stage, name) for name in _PLAN_FIELDS} for stage in plan.stages]
-    return {"stages": stages}
+    return {"stages": stages, "forecast": asdict(forecast)}

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import click
 
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.graph import Graph
+from dagrun.engine.plan import Plan
 from dagrun.engine.workspace import Workspace
-from dagrun.ui.drawing import graph_lines, mermaid, printable
+from dagrun.ui.drawing import graph_lines, mermaid
+from dagrun.ui.lanes import printable
+from dagrun.ui.page import to_html
+from dagrun.ui.svg import to_svg
 from dagrun.ui.terminal import show, tell, tell_warning
+from dagrun.ui.view import View, neighbourhood, view_of
+
+SUFFIXES = (".svg", ".html", ".mmd", ".txt")
 
 
 class DrawingUnknown(DefinitionError):
@@ -17,36 +27,50 @@ class DrawingUnknown(DefinitionError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(
-            f"{path}: a graph is written as .mmd (Mermaid, which GitHub and most editors draw) or "
-            ".txt. For an image, give the .mmd to a Mermaid renderer"
+            f"{path}: a graph is written as .svg (a picture), .html (with search and zoom), "
+            ".mmd (Mermaid, which GitHub and most editors draw) or .txt"
         )
 
 
-def graph(*, pipeline: str | None, output: str | None) -> int:
+def graph(*, pipeline: str | None, targets: tuple[str, ...], steps: int, output: str | None) -> int:
     """Draw on the terminal, or into a file. Raises `DefinitionError`."""
     path = Path(output) if output else None
-    if path and path.suffix not in (".mmd", ".txt"):
+    if path and path.suffix not in SUFFIXES:
         raise DrawingUnknown(path)
     workspace = Workspace.open(pipeline)
-    pipeline_graph = Graph(workspace.pipeline.stages, str(workspace.project.pipeline))
+    view = _view(workspace, targets, steps)
     if path is None:
-        for line in graph_lines(pipeline_graph, _actions(workspace)):
+        for line in graph_lines(view):
             show(printable(line))
         return 0
-    if path.suffix == ".mmd":
-        text = mermaid(pipeline_graph)
-    else:
-        text = "\n".join(graph_lines(pipeline_graph, {})) + "\n"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_written(view, path.suffix), encoding="utf-8")
     tell(f"wrote {path}")
     return 0
 
 
-def _actions(workspace: Workspace) -> dict[str, str]:
-    """Return what a run would do to each stage; nothing, with a word, when that is not known."""
+def _written(view: View, suffix: str) -> str:
+    if suffix == ".svg":
+        return to_svg(view)
+    if suffix == ".html":
+        return to_html(view)
+    if suffix == ".mmd":
+        return mermaid(view)
+    return click.unstyle("\n".join(graph_lines(view, whole=True))) + "\n"
+
+
+def _view(workspace: Workspace, targets: tuple[str, ...], steps: int) -> View:
+    graph = Graph(workspace.pipeline.stages, str(workspace.project.pipeline))
+    focus = frozenset(graph.select([target])[-1] for target in targets)
+    names = {name for stage in focus for name in neighbourhood(graph, stage, steps)} or None
+    plan = _plan(workspace)
+    view = view_of(graph, workspace.pipeline.name, plan, workspace.runs.last_entry, names)
+    return replace(view, focus=focus)
+
+
+def _plan(workspace: Workspace) -> Plan | None:
+    """Return what a run would do; nothing, with a word, when that is not known."""
     try:
-        _, plan = workspace.plan(workspace.select())
+        return workspace.plan(workspace.select())[1]
     except DefinitionError as error:
         tell_warning(f"drawn without a plan: {error}")
-        return {}
-    return {stage.name: stage.action for stage in plan.stages}
+        return None

@@ -84,3 +84,26 @@ def logs(**options: Any) -> int:
     Without STAGE, the stages of the last run that said anything are listed.
     """
     return carry_out("dagrun.cli.logs:logs", options)
+
+
+@click.command(epilog="Example: dagrun diff model; dagrun diff last~1:train last:train --values")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="[B]", required=False)
+@pipeline_option
+@click.option("--rows", is_flag=True, help="Read two tables and compare their rows.")
+@click.option(
+    "--key",
+    multiple=True,
+    metavar="COLUMN",
+    help="Match rows by this column (repeat for several); implies --rows.",
+)
+@click.option("--values", is_flag=True, help="Compare the distributions of changed columns.")
+@json_option
+def diff(**options: Any) -> int:
+    """Compare artifact A with B.
+
+    A and B are names (what is there now), RUN:NAME (RUN is an id, last, or last~1 for the one
+    before), or the first six or more digits of a key or digest. Without B, A is compared with what
+    it is now; a plain name, with what it was before it last changed.
+    """
+    return carry_out("dagrun.cli.diff:diff", options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,13 +12,17 @@ from dagrun.cli.documents import plan_document, run_document
 from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.events import RunResult
-from dagrun.engine.evidence import Witness, finished, leave, planned
+from dagrun.engine.evidence import Witness
+from dagrun.engine.forecast import Forecast
 from dagrun.engine.plan import Plan
 from dagrun.engine.prepare import Selection
+from dagrun.engine.receipt import SWITCH
 from dagrun.engine.runlog import RUNLOG_VERSION, stage_form
+from dagrun.engine.testimony import finished, leave, planned, testify
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.decisions import plan_lines
 from dagrun.ui.outcome import stage_line, tally
+from dagrun.ui.terminal import tell
 
 _STAGES = '"stages": '
 
@@ -34,7 +39,8 @@ def leave_run(
     """Leave the receipt of a run, if it was done and the witness is sure. Never raises."""
     with contextlib.suppress(OSError, DagrunError):
         stages = finished(result)
-        found = witness.testify(workspace.store, stages) if stages else None
+        found = testify(witness, workspace.store, stages) if stages else None
+        _tell_doubts(witness)
         if found is None:
             return
         evidence, hits = found
@@ -55,13 +61,26 @@ def leave_run(
 
 
 def leave_plan(
-    witness: Witness, words: Sequence[str], workspace: Workspace, plan: Plan, *, as_json: bool
+    witness: Witness,
+    words: Sequence[str],
+    workspace: Workspace,
+    plan: Plan,
+    forecast: Forecast,
+    *,
+    as_json: bool,
 ) -> None:
     """Leave the receipt of a plan in which everything hits. Never raises."""
     with contextlib.suppress(OSError, DagrunError):
         stages = planned(plan)
-        found = witness.testify(workspace.store, stages) if stages else None
+        found = testify(witness, workspace.store, stages) if stages else None
+        _tell_doubts(witness)
         if found is not None:
-            document = json.dumps(plan_document(plan), indent=2, ensure_ascii=False)
-            text = document if as_json else "\n".join(plan_lines(plan))
+            document = json.dumps(plan_document(plan, forecast), indent=2, ensure_ascii=False)
+            text = document if as_json else "\n".join(plan_lines(plan, forecast))
             leave(workspace.store, words, found[0], {"text": text})
+
+
+def _tell_doubts(witness: Witness) -> None:
+    if os.environ.get(SWITCH) == "why":
+        for doubt in witness.doubts:
+            tell(f"no receipt: {doubt}")

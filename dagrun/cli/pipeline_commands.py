@@ -37,6 +37,13 @@ def init(**options: Any) -> int:
     metavar="NAME",
     help="inline, threads or processes.",
 )
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="STAGE",
+    help="Let its last result stand although its code was edited.",
+)
+@click.option("--reason", metavar="TEXT", help="Why; kept with what is accepted.")
 @click.option("--keep-going", is_flag=True, help="After a failure, finish what does not need it.")
 @click.option(
     "--limit",
@@ -82,10 +89,47 @@ def why(**options: Any) -> int:
     return carry_out("dagrun.cli.why:why", options)
 
 
-@click.command(epilog="Example: dagrun graph -o pipeline.mmd")
+@click.command(epilog="Example: dagrun deps model")
+@click.argument("stage")
 @pipeline_option
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False), help="Write to a .mmd or .txt file instead."
+    "--tree/--list",
+    "tree",
+    default=None,
+    help="By the way to each symbol, or by file. [default: a tree up to 40 symbols]",
+)
+@json_option
+def deps(**options: Any) -> int:
+    """List the code that STAGE reaches.
+
+    All of it counts in the stage's key: functions, classes and constants of the project with the
+    way to each, and the versions of the distributions used.
+    """
+    return carry_out("dagrun.cli.deps:deps", options)
+
+
+@click.command(epilog="Example: dagrun graph -o pipeline.html; dagrun graph -t model")
+@pipeline_option
+@click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="STAGE",
+    help="Only this stage or artifact and its neighbours.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="How far the neighbours of -t may be.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False),
+    help="Write to a .svg, .html, .mmd or .txt file instead.",
 )
 def graph(**options: Any) -> int:
     """Draw the pipeline's stages and what feeds what."""

@@ -32,10 +32,11 @@ def plan(
     prepared, decided = workspace.plan(selection, witness)
     for warning in prepared.warnings:
         tell_warning(warning)
+    forecast = workspace.forecast(prepared, decided)
     if as_json:
-        show_document(plan_document(decided))
+        show_document(plan_document(decided, forecast))
     else:
-        for line in plan_lines(decided):
+        for line in plan_lines(decided, forecast):
             show(line)
-    leave_plan(witness, words, workspace, decided, as_json=as_json)
+    leave_plan(witness, words, workspace, decided, forecast, as_json=as_json)
     return 0

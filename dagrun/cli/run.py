@@ -14,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+import click
+
 from dagrun.cli.documents import run_document, show_document
 from dagrun.cli.leaving import leave_run
+from dagrun.engine.acceptance import tell_accepted
 from dagrun.engine.bands import find_unusual
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
 from dagrun.engine.evidence import Witness
-from dagrun.engine.hooks import read_hooks
+from dagrun.engine.hooks import Hooks, read_hooks
 from dagrun.engine.running import RunSettings
 from dagrun.engine.verify import BadShare
 from dagrun.engine.workspace import Workspace
@@ -43,6 +46,8 @@ def run(
     limits: Mapping[str, float],
     verify: str | None,
     strict: bool,
+    accept: tuple[str, ...],
+    reason: str | None,
     as_json: bool,
     words: Sequence[str],
 ) -> int:
@@ -52,12 +57,17 @@ def run(
     """
     going: dict[str, Any] = {"jobs": jobs, "executor": executor, "keep_going": keep_going}
     settings = RunSettings(**going, limits=limits, verify=_share(verify), strict=strict)
+    if bool(accept) != bool(reason and reason.strip()):
+        raise click.UsageError("--accept STAGE and --reason TEXT go together: say why it stands")
     again = _command(pipeline, params, seed)
     try:
         with _terminable(), _stdout_kept(as_json):
             witness = Witness(words, pipeline)
             workspace = Workspace.open(pipeline)
             selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
+            for name in accept:
+                entry = workspace.accept(name, selection, reason or "")
+                tell(f"{entry.stage}: {tell_accepted(entry)} ({entry.accepted['change']})")
             stages = workspace.pipeline.stages
             hooks = read_hooks(workspace.project.root)
             effects = [name for name, stage in stages.items() if stage.effect]
@@ -71,15 +81,8 @@ def run(
             if strict:
                 tell(strict_line(result))
             tell(summary(result))
-            every = (*result.stages, *result.effects)
-            unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
-            for found in unusual:
-                tell_warning(unusual_line(found))
-            document = run_document(result, unusual)
-            for problem in hooks.tell(result, document):
-                tell_warning(problem)
-            if not settings.verify and not settings.strict:
-                # A receipt would answer without executing anything.
+            document = _finish(workspace, result, hooks)
+            if not (accept or verify or strict):
                 leave_run(witness, words, workspace, selection, result, as_json=as_json)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.
@@ -88,6 +91,18 @@ def run(
     if as_json:
         show_document(document)
     return result.exit_code
+
+
+def _finish(workspace: Workspace, result: RunResult, hooks: Hooks) -> dict[str, Any]:
+    """Tell what is unusual, and the project's hooks; return the run as JSON has it."""
+    every = (*result.stages, *result.effects)
+    unusual = find_unusual(workspace.runs, every, run_id=result.run_id)
+    for found in unusual:
+        tell_warning(unusual_line(found))
+    document = run_document(result, unusual)
+    for problem in hooks.tell(result, document):
+        tell_warning(problem)
+    return document
 
 
 def _share(verify: str | None) -> float:

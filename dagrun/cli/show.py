@@ -111,6 +111,7 @@ def _document(store: Store, made: Made, outputs: Mapping[str, Output]) -> dict[s
         "key": entry.key,
         "stale": made.stale or None,
         "created": entry.created,
+        "accepted": dict(entry.accepted) or None,
         "seconds": entry.seconds,
         "params": entry.preimage.get("params", {}),
         "inputs": {

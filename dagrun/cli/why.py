@@ -26,6 +26,7 @@ def why(*, stage: str, pipeline: str | None, as_json: bool) -> int:
 def _document(explanation: Explanation) -> dict[str, Any]:
     """Return one explanation; those above it are named, so that none is told twice."""
     document = {field.name: getattr(explanation, field.name) for field in fields(explanation)}
-    document["causes"] = [asdict(cause) for cause in explanation.causes]
+    for name in ("causes", "accepted_changes"):
+        document[name] = [asdict(cause) for cause in document[name]]
     document["upstream"] = [upstream.stage for upstream in explanation.upstream]
     return document

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagrun.engine.acceptance import tell_accepted
 from dagrun.engine.events import Output
 from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.store.entries import Entry
@@ -32,9 +33,17 @@ def entry_lines(entry: Entry, stale: str) -> list[str]:
         "key": short(entry.key),
         "params": ", ".join(f"{name} = {param_text(value)}" for name, value in params.items()),
         "inputs": ", ".join(inputs_of(entry)),
+        "accepted": _accepted(entry),
         "stale": paint(stale, "warn"),
     }
     return fact_lines({name: text for name, text in facts.items() if text})
+
+
+def _accepted(entry: Entry) -> str:
+    """Say who let an earlier result stand for this key, and what had been edited."""
+    told = tell_accepted(entry).removeprefix("accepted ")
+    record = entry.accepted
+    return f"{told} ({record['change']}; stands: {short(record['stands'])})" if told else ""
 
 
 def inputs_of(entry: Entry) -> list[str]:
@@ -80,9 +89,12 @@ def content_lines(output: Output, value: Any) -> list[str]:
         return [*schema, *table_head(value).splitlines()]
     if isinstance(value, Path):
         return [f"  file  {value}"]
-    if output.codec in _FACTS:
-        value = _FACTS[output.codec](value)
-    return [indented(document_text(value))]
+    return [indented(document_text(as_document(output, value)))]
+
+
+def as_document(output: Output, value: Any) -> Any:
+    """Return a document as it is, a model, spec or bundle by its facts, all as JSON's types."""
+    return plain(_FACTS[output.codec](value) if output.codec in _FACTS else value)
 
 
 def table_head(frame: pl.DataFrame) -> str:
@@ -180,6 +192,8 @@ def _booster_facts(booster: Any) -> dict[str, Any]:
     return {
         "objective": booster.objective,
         "rounds": booster.rounds,
+        "at the best round": dict(booster.history),
+        "params": dict(booster.params),
         "features": list(booster.features),
     }
 

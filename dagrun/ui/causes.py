@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from dagrun.engine.changes import FileChange
 from dagrun.engine.explain import Cause
 from dagrun.engine.workspace import Explanation
-from dagrun.ui.quantities import elements
+from dagrun.ui.columns import Cell, aligned
+from dagrun.ui.quantities import counted, elements, size
 from dagrun.ui.terminal import Role, paint
 
 MOST_DIFF_LINES = 40
+MOST_FILES = 12
+_FILE_ROLES: Mapping[str, Role] = {"added": "good", "removed": "bad", "changed": "warn"}
 
 
 def explanation_lines(explanation: Explanation) -> list[str]:
@@ -40,6 +44,10 @@ def _one(explanation: Explanation) -> list[str]:
         lines.append(f"  {elements(explanation.elements)}")
     for cause in explanation.causes:
         lines += _cause(cause, width)
+    if explanation.accepted:
+        lines.append(f"its code was {explanation.accepted}")
+        for cause in explanation.accepted_changes:
+            lines += _cause(cause, len(cause.kind))
     if ending := _ending(explanation):
         lines.append(ending)
     return lines
@@ -75,6 +83,11 @@ def _ending(explanation: Explanation) -> str:
 
 def _cause(cause: Cause, width: int) -> Iterator[str]:
     start = f"  {cause.kind:<{width}}  "
+    if cause.kind == "source" and cause.files:
+        yield f"{start}{cause.name}  {counted(len(cause.files), 'file')} differ{_s(cause)}"
+        for line in _files(cause.files):
+            yield " " * len(start) + line
+        return
     if cause.kind != "code":
         yield f"{start}{cause.name}  {_change(cause)}"
         return
@@ -83,8 +96,31 @@ def _cause(cause: Cause, width: int) -> Iterator[str]:
     reached = f"     reached by {via}" if len(cause.path) > 1 else ""
     verb = "" if cause.before and cause.after else "  added" if cause.after else "  gone"
     yield f"{start}{module}  {_called(cause.name, cause)}{verb}{reached}"
-    for line in _diff(cause.diff):
+    for line in diff_lines(cause.diff):
         yield " " * len(start) + line
+
+
+def _s(cause: Cause) -> str:
+    return "s" if len(cause.files) == 1 else ""
+
+
+def _files(files: tuple[FileChange, ...]) -> list[str]:
+    """Return a line per file that differs, with its sizes as far as they are known."""
+    rows: list[list[Cell]] = [
+        [(each.change, _FILE_ROLES[each.change]), each.name, _sizes(each)]
+        for each in files[:MOST_FILES]
+    ]
+    lines = aligned(rows)
+    if len(files) > MOST_FILES:
+        lines.append(paint(f"... and {counted(len(files) - MOST_FILES, 'file')} more", "dim"))
+    return lines
+
+
+def _sizes(change: FileChange) -> str:
+    known = [size(each) for each in (change.before, change.after) if each is not None]
+    if change.before == change.after is not None:
+        return f"{known[0]} as before"
+    return " -> ".join(known)
 
 
 def _change(cause: Cause) -> str:
@@ -105,7 +141,8 @@ def _called(symbol: str, cause: Cause) -> str:
     return f"{name}()" if symbol == cause.name and is_function else name
 
 
-def _diff(lines: tuple[str, ...]) -> Iterator[str]:
+def diff_lines(lines: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a unified diff in colours, the first of very many."""
     roles: dict[str, Role] = {"-": "bad", "+": "good"}
     for line in lines[:MOST_DIFF_LINES]:
         yield paint(f"{line[:1]} {line[1:]}".rstrip(), roles.get(line[:1], "dim"))

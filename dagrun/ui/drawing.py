@@ -1,72 +1,59 @@
-"""A pipeline's graph: as text with each stage's fate, and as a Mermaid flowchart."""
+"""A view of a pipeline as text with each stage's fate, and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-
-from dagrun.engine.graph import Graph
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.decisions import ROLES
-from dagrun.ui.lanes import draw, to_ascii
+from dagrun.ui.lanes import draw, mark_of
+from dagrun.ui.overview import MOST_LANES, MOST_LINES, overview_lines
+from dagrun.ui.view import Node, View
 
-MOST_LANES = 32
-"""Characters that lanes may take; a wider graph is a list."""
 
+def graph_lines(view: View, *, whole: bool = False) -> list[str]:
+    """Return a line per stage in topological order, or an overview of many stages.
 
-def graph_lines(graph: Graph, actions: Mapping[str, str]) -> list[str]:
-    """Return a line per stage in topological order; `actions` may tell what a run would do."""
-    upstream = {name: graph.upstream(name) for name in graph.order}
-    lanes = draw(graph.order, upstream, {name: _mark(graph, name) for name in graph.order})
+    `whole` tells every stage, however many there are.
+    """
+    if len(view.nodes) > MOST_LINES and not whole:
+        return overview_lines(view)
+    marks = {name: mark_of(node.shape) for name, node in view.nodes.items()}
+    lanes = draw(list(view.nodes), view.upstream, marks)
     listed = bool(lanes) and len(lanes[0]) > MOST_LANES
     rows: list[list[Cell]] = []
-    for name, lane in zip(graph.order, lanes, strict=True):
-        action = actions.get(name, "")
-        sources = f"<- {', '.join(upstream[name])}" if listed and upstream[name] else ""
-        start = _mark(graph, name) if listed else lane
-        rows.append([start, name, (action, ROLES.get(action)), sources or _about(graph, name)])
+    told: Cell
+    for (name, node), lane in zip(view.nodes.items(), lanes, strict=True):
+        upstream = view.upstream[name]
+        sources = f"<- {', '.join(upstream)}" if listed and upstream else ""
+        start = marks[name] if listed else lane
+        action = (node.action, ROLES.get(node.action))
+        told = (name, "bold" if name in view.focus else None)
+        rows.append([start, told, action, sources or _about(node)])
     return aligned(rows)
 
 
-def _mark(graph: Graph, name: str) -> str:
-    stage = graph.stages[name]
-    return "◆" if stage.gate else "▶" if stage.effect else "●"
+def _about(node: Node) -> str:
+    kind = "" if node.shape == "stage" else node.shape
+    hidden = ", ".join(
+        f"+{count} {side}"
+        for count, side in zip(node.hidden, ("above", "below"), strict=True)
+        if count
+    )
+    gives = f"gives {', '.join(node.outputs)}" if node.outputs else ""
+    return "  ".join(part for part in (gives or kind, node.called, hidden) if part)
 
 
-def _about(graph: Graph, name: str) -> str:
-    stage = graph.stages[name]
-    about = {
-        f"gives {', '.join(stage.outputs)}": stage.named,
-        "gate": stage.gate,
-        "effect": stage.effect,
-        f"over {stage.over or ', '.join(stage.swept)}": stage.mapped,
-        f"when {'' if stage.expected else 'not '}{stage.condition}": bool(stage.condition),
-    }
-    return ", ".join(text for text, holds in about.items() if holds)
-
-
-def printable(text: str) -> str:
-    """Return the text as standard output can write it."""
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return to_ascii(text)
-    return text
-
-
-def mermaid(graph: Graph) -> str:
+def mermaid(view: View) -> str:
     """Return a Mermaid flowchart; edges of named outputs carry their names."""
     lines = ["flowchart TD"]
-    for name in graph.order:
-        stage = graph.stages[name]
-        before, after = ("{{", "}}") if stage.gate else ("([", "])") if stage.effect else ("[", "]")
+    for name, node in view.nodes.items():
+        before, after = {"gate": ("{{", "}}"), "effect": ("([", "])"), "stage": ("[", "]")}[
+            node.shape
+        ]
         # A prefix, since Mermaid reserves words such as "end" and "graph".
         lines.append(f'    s_{name}{before}"{name}"{after}')
-    for name in graph.order:
-        for before in graph.upstream(name):
-            source = graph.stages[before]
-            taken = [item for item in graph.stages[name].inputs if item in source.outputs]
-            label = f"|{', '.join(taken)}|" if source.named else ""
+    for name, upstream in view.upstream.items():
+        for before in upstream:
+            taken = view.taken.get((before, name), "")
+            label = f"|{taken}|" if taken else ""
             lines.append(f"    s_{before} -->{label} s_{name}")
     return "\n".join(lines) + "\n"

@@ -12,9 +12,10 @@ line crosses a lane without touching it, the lane is drawn through.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 
-_ASCII = str.maketrans("●◆▶│─├┤┼╰╯┴", "*#>|-|||``+")
+_ASCII = str.maketrans("●◆▶│─├┤┼╰╯┴└", "*#>|-|||``+`")
 
 
 def draw(
@@ -79,6 +80,21 @@ def _row(
     return "".join(cells).rstrip()
 
 
+def mark_of(shape: str) -> str:
+    """Return the character for a stage, a gate or an effect."""
+    return {"gate": "◆", "effect": "▶"}.get(shape, "●")
+
+
 def to_ascii(text: str) -> str:
     """Return the drawing for a terminal that knows no line characters."""
     return text.translate(_ASCII)
+
+
+def printable(text: str) -> str:
+    """Return the text as standard output can write it."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return to_ascii(text)
+    return text

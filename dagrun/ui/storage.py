@@ -40,7 +40,9 @@ def checked_lines(first: Checked, left: Checked, *, repair: bool) -> list[str]:
 def _finding_lines(finding: Finding, *, repair: bool, is_left: bool) -> list[str]:
     role = paint(finding.kind, "bad" if finding.is_damage else "warn")
     of = f" (stage {finding.stage})" if finding.stage else ""
-    needed = f" (needed by {', '.join(finding.refs)})" if finding.refs else ""
+    needed = ""
+    if finding.refs and finding.kind not in ("ref", "copy"):
+        needed = f" (needed by {', '.join(finding.refs)})"
     state = "with --repair, "
     if repair:
         state = paint("left: ", "bad") if is_left else paint("done: ", "good")

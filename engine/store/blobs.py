@@ -37,7 +37,7 @@ class Blobs:
 
     def path(self, digest: str) -> Path:
         """Where the bytes of `digest` are, or would be."""
-        return self.root / digest[:2] / digest
+        return self.root / f"{digest[:2]}/{digest}"
 
     def size(self, digest: str) -> int | None:
         """Size in bytes, or None when the blob is not there."""

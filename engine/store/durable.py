@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,17 @@ def touch(path: Path) -> bool:
 def replace_durably(temporary: Path, target: Path) -> None:
     """Move a written temporary file to `target`, durably. Creates the target's folder."""
     fsync_file(temporary)
-    _replace(temporary, target)
+    _replace_durably(temporary, target)
+
+
+def _replace_durably(temporary: Path, target: Path) -> None:
+    _hold(target.parent)
+    try:
+        temporary.replace(target)
+    except FileNotFoundError:  # somebody has removed the folder
+        _HELD.discard(target.parent)
+        _hold(target.parent)
+        temporary.replace(target)
     fsync_folder(target.parent)
 
 
@@ -88,8 +99,35 @@ def _replace(temporary: Path, target: Path) -> None:
     try:
         temporary.replace(target)
     except FileNotFoundError:
-        make_folder(target.parent)
+        _hold(target.parent)
         temporary.replace(target)
+
+
+FEW = 8
+_HELD: set[Path] = set()
+"""Folders that this process knows to survive a crash."""
+_HOLDING = threading.Lock()
+
+
+def _hold(folder: Path) -> None:
+    """Make a folder durable, made by whomever, before anything in it is said to be.
+
+    Of folders named by two digits there will be 256: beyond a few, all are made with one sync.
+    """
+    if folder in _HELD:
+        return
+    with _HOLDING:
+        if folder in _HELD:
+            return
+        above = folder.parent
+        make_folder(above)
+        folder.mkdir(exist_ok=True)
+        if len(folder.name) == 2 and len(os.listdir(above)) > FEW:  # noqa: PTH208
+            for number in range(256):
+                (above / f"{number:02x}").mkdir(exist_ok=True)
+        names = os.listdir(above)  # noqa: PTH208
+        fsync_folder(above)
+        _HELD.update(above / name for name in names)
 
 
 def make_folder(folder: Path) -> None:
@@ -105,8 +143,12 @@ def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: b
     temporary = temporary_path(temporary_folder)
     with store_errors(target):
         try:
-            temporary.write_bytes(data)
-            (replace_durably if durable else _replace)(temporary, target)
+            with temporary.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            (_replace_durably if durable else _replace)(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -7,6 +7,7 @@ blobs are durable. A replaced entry is kept beside its successor.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
@@ -34,8 +35,11 @@ class Entry:
         outputs: the artifacts, by name.
         producers: for each input, the key and output name that it was read from.
         texts: source text blobs of the code version's symbols, for `dagrun why`.
+        sizes: bytes of each file of each source param when it was read, for `dagrun why`.
         seconds: how long the stage's function took.
         created: when, ISO 8601 in UTC.
+        accepted: empty for a computed result; else by whom, when and why the result under the key
+            `stands` was accepted for this key, and the digests of the code that differs.
         environment: versions and host facts, for people; not part of the key.
     """
 
@@ -45,8 +49,10 @@ class Entry:
     outputs: Mapping[str, Output]
     producers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     seconds: float = 0.0
     created: str = ""
+    accepted: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -98,7 +104,7 @@ class Entries:
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` is, or would be."""
-        return self.root / key[:2] / f"{key}.json"
+        return self.root / f"{key[:2]}/{key}.json"
 
     def read(self, key: str) -> Entry | None:
         """Return the entry of `key`, or None when there is no intact one."""
@@ -123,7 +129,9 @@ class Entries:
         path = self.path(entry.key)
         data = entry.to_bytes()
         if path.exists():
-            self._keep_old(path, entry.key)
+            # It may be collected at this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                self._keep_old(path, entry.key)
         write_whole(path, data, self._temporary)
 
     def retire(self, key: str) -> None:
@@ -131,7 +139,7 @@ class Entries:
         path = self.path(key)
         with store_errors(path):
             self._keep_old(path, key)
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _keep_old(self, path: Path, key: str) -> None:
         taken = {old.name for old in path.parent.glob(f"{key}.*.old")}

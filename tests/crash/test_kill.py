@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
+from dagrun.engine.fsck import check
 from dagrun.engine.store.store import Store
 
 ROUNDS = 300 if os.environ.get("DAGRUN_SOAK") else 2
@@ -118,6 +119,8 @@ def test_sigkill_loses_nothing_that_was_committed(chain: ProjectFolder, tmp_path
             assert (calls / name).stat().st_size == counts[name]
         redone += sum(stage["status"] == "ran" for stage in result["stages"])
         assert not list((chain.root / ".dagrun/tmp").iterdir())
+        assert not list((chain.root / ".dagrun/locks").iterdir())
+        assert check(Store(chain.root / ".dagrun")).damage == ()
         for name in ("entries", "blobs"):
             subprocess.run(["rm", "-rf", str(chain.root / ".dagrun" / name)], check=True)
             (chain.root / ".dagrun" / name).mkdir()

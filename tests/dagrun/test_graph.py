@@ -106,8 +106,12 @@ def test_mermaid_and_text_files(call: Call, numbers: ProjectFolder) -> None:
     assert call("graph", "-o", "graph.mmd").code == 0
     assert (numbers.root / "graph.mmd").read_text("utf-8") == MERMAID
     assert call("graph", "-o", "graph.txt").code == 0
-    assert (numbers.root / "graph.txt").read_text("utf-8").startswith("●    raw\n●    split")
-    answer = call("graph", "-o", "graph.svg")
+    assert (
+        (numbers.root / "graph.txt")
+        .read_text("utf-8")
+        .startswith("●    raw      run\n●    split    unknown")
+    )
+    answer = call("graph", "-o", "graph.png")
     assert answer.code == 2
     assert ".mmd" in answer.err
 
@@ -127,3 +131,55 @@ def test_a_graph_too_wide_is_a_list(call: Call, project: ProjectFolder) -> None:
 def test_lines_have_an_ascii_form() -> None:
     drawn = draw(["a", "b", "c"], {"a": [], "b": ["a"], "c": ["a", "b"]})
     assert [to_ascii(row).rstrip() for row in drawn] == ["*", "|-*", "*-`"]
+
+
+def test_a_neighbourhood_says_what_it_leaves_out(call: Call, numbers: ProjectFolder) -> None:
+    call("run")
+    assert call("graph", "-t", "report", "--steps", "1").out.splitlines() == [
+        "●    split    hit  gives low, high  +1 above",
+        "├─●  model    hit  +1 below",
+        "●─╯  report   hit",
+        "◆    verdict  hit  gate  +1 below",
+    ]
+    assert (
+        call("graph", "-t", "low", "--steps", "0").out
+        == "●  split  hit  gives low, high  +1 above, +2 below\n"
+    )
+    assert "Did you mean 'model'" in call("graph", "-t", "modl").err
+
+
+def write_wide(project: ProjectFolder, names: list[str]) -> None:
+    stages = [f"@stage\ndef {name}():\n    return 1\n" for name in names]
+    stages += [f"@stage\ndef of_{name}({name}):\n    return 1\n" for name in names]
+    below = ", ".join(f"of_{name}" for name in names)
+    stages.append(f"@stage\ndef last({below}):\n    return 1\n")
+    project.write("pipeline.py", "from dagrun import stage\n" + "\n".join(stages))
+
+
+def test_five_hundred_alike_stages_are_a_few_lines(call: Call, project: ProjectFolder) -> None:
+    write_wide(project, [f"s{n}" for n in range(250)])
+    lines = call("graph").out.splitlines()
+    assert lines[:4] == [
+        "●  s*     250 stages  250 run",
+        "●  of_s*  250 stages           250 unknown",
+        "●  last                        1 unknown",
+        "501 stages: 250 would run, 251 not known yet",
+    ]
+    call("graph", "-o", "graph.txt")
+    assert len((project.root / "graph.txt").read_text("utf-8").splitlines()) == 501
+
+
+def test_five_hundred_different_stages_are_told_by_layer(
+    call: Call, project: ProjectFolder
+) -> None:
+    letters = "abcdefghijklmnop"
+    write_wide(project, [f"x{a}{b}" for a in letters for b in letters])
+    lines = call("graph").out.splitlines()
+    assert lines[:5] == [
+        "layer 1  256 stages",
+        "      256 run  xaa, xab, xac, xad, xae, and 251 more",
+        "layer 2  256 stages",
+        "  256 unknown  of_xaa, of_xab, of_xac, of_xad, of_xae, and 251 more",
+        "layer 3  1 stage",
+    ]
+    assert len(lines) == 8

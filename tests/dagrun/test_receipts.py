@@ -196,10 +196,40 @@ def test_a_clock_in_a_stage_or_behind_main_is_no_doubt(project: ProjectFolder) -
         assert both("run").answered
 
 
+def test_a_method_is_not_taken_for_a_stage_of_its_name(project: ProjectFolder) -> None:
+    (project.root / "pipeline.py").write_text(
+        "import polars as pl\nfrom dagrun import Files, stage\n"
+        "from dagrun.stages.features import standardize\n"
+        "WORDS = 'one two'.split()\nTYPES = pl.Schema({'x': pl.Int64()})\n\n"
+        "@stage\ndef split(files: Files = Files('*.csv')) -> pl.DataFrame:\n"
+        "    assert standardize\n    return files.read_csv(schema_overrides=TYPES)\n"
+    )
+    project.write("table.csv", "x\n1\n")
+    with inside(project.root):
+        for _ in range(2):  # the first one changes the environment of this process
+            both("run")
+        assert both("run").answered
+        assert both("run", "--json").quick is None
+        assert both("run", "--json").quick is not None
+
+
 def test_a_receipt_can_be_declined(many: ProjectFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said(("run",), fully=False) is not None
     monkeypatch.setenv("DAGRUN_RECEIPT", "0")
     assert said(("run",), fully=False) is None
+
+
+def test_doubts_are_told_when_asked(
+    project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import time\nfrom dagrun import stage\nNOW = time.time()\n"
+    text += "\n@stage\ndef one():\n    return 1\n"
+    (project.root / "pipeline.py").write_text(text)
+    monkeypatch.setenv("DAGRUN_RECEIPT", "why")
+    with inside(project.root):
+        told = said(("run",), fully=True)
+    assert told is not None
+    assert told.err.endswith("no receipt: loading calls time()\n")
 
 
 def test_few_receipts_are_kept(many: ProjectFolder) -> None:

@@ -82,6 +82,7 @@ verdict  unknown  0.00 s  109 B  depends on what report will give
 effects
 publish  unknown                 depends on what model, verdict will give
 1 would run, 2 not known yet, 2 would hit
+up to 2 stages may be saved by a cutoff
 """
 
 

@@ -76,7 +76,7 @@ def test_an_input_is_told_by_rows_and_columns(call: Call, project: ProjectFolder
     call("run", "-t", "orders")
     assert call("why", "by_day").out.splitlines() == [
         "by_day would run, because",
-        "  input  orders  rows 10 -> 11; columns changed: count, day, item, order, price",
+        "  input  orders  rows 10 -> 11, all 5 columns changed",
         "nothing else differs.",
     ]
 
@@ -91,3 +91,39 @@ def test_an_unknown_stage_is_named_with_the_nearest(call: Call, numbers: Project
     answer = call("why", "modell")
     assert answer.code == 2
     assert "Did you mean 'model'?" in answer.err
+
+
+def test_a_source_is_told_by_its_files_with_their_sizes(call: Call, project: ProjectFolder) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        from dagrun import Files, stage
+
+        @stage
+        def text(files: Files = Files("data/*.txt")):
+            return [path.read_text() for path in files.paths]
+        """,
+    )
+    for name in ("kept", "edited", "dropped"):
+        project.write(f"data/{name}.txt", name)
+    call("run")
+    project.write("data/edited.txt", "x" * 2000)
+    project.write("data/new.txt", "new")
+    (project.root / "data/dropped.txt").unlink()
+    assert call("why", "text").out.splitlines() == [
+        "text would run, because",
+        "  source  files  3 files differ",
+        "          removed  data/dropped.txt  7 B",
+        "          changed  data/edited.txt   6 B -> 2.0 kB",
+        "          added    data/new.txt      3 B",
+        "nothing else differs.",
+    ]
+    (stage,) = call("why", "text", "--json").document["stages"]
+    (cause,) = stage["causes"]
+    assert cause["files"][1] == {
+        "name": "data/edited.txt",
+        "change": "changed",
+        "before": 6,
+        "after": 2000,
+    }
+    assert "files: data/dropped.txt and 2 more changed" in call("plan").out

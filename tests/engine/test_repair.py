@@ -214,3 +214,16 @@ def test_what_is_left_over_is_told_and_removed(tables: ProjectFolder) -> None:
     mend(store, check(store).findings)
     assert [finding.path for finding in check(store).findings] == ["mine.txt"]
     assert tables.open().runs.read("last").status == "interrupted"
+
+
+def test_a_blob_that_a_ref_needs_is_made_again_by_its_stage(tables: ProjectFolder) -> None:
+    path = blob_of(tables, "low")
+    store = Store.open(tables.root)
+    store.refs.update("models/m/versions/1", {"blob": path.name}, reason="")
+    damage(path)
+    found = check(store)
+    mend(store, found.findings)
+    assert (store.folder / "damaged" / path.name).exists()
+    keys = [key for finding in found.findings for key in finding.keys]
+    assert recompute(tables.open(), keys, RunSettings(), lambda _: None).misses == {}
+    assert check(store).findings == ()

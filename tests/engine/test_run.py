@@ -67,7 +67,7 @@ def test_changed_rows_and_columns_are_named(tables: ProjectFolder) -> None:
     explanation = workspace.why("scaled", workspace.select(params={"raw.rows": "12"}))
     (cause,) = explanation.causes
     assert cause.kind == "input"
-    assert cause.after == "rows 10 -> 12; columns changed: x"
+    assert cause.after == "rows 10 -> 12, columns changed: x"
 
 
 def test_wrong_settings_are_refused_with_the_nearest_name(tables: ProjectFolder) -> None:

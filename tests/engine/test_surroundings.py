@@ -30,7 +30,10 @@ def test_files_are_identified_by_content(project: ProjectFolder) -> None:
     assert statuses(project.run()) == {"rows": "hit"}
     project.write("data/b.csv", "x\n3\n")
     (cause,) = project.why("rows").causes
-    assert (cause.kind, cause.name) == ("param", "files")
+    assert (cause.kind, cause.name) == ("source", "files")
+    assert [(each.name, each.change, each.after) for each in cause.files] == [
+        ("data/b.csv", "added", 4)
+    ]
     assert project.run().stages[0].rows == 3
     assert project.run(params={"rows.files": "data/b.csv"}).stages[0].rows == 1
 

@@ -14,6 +14,7 @@ DAGRUN = Path(sys.executable).with_name("dagrun")
 LIGHT_MODULES = [
     "dagrun",
     "dagrun.cli.main",
+    "dagrun.cli.start",
     "dagrun.engine.canonical",
     "dagrun.engine.codec",
     "dagrun.engine.context",
