@@ -103,7 +103,15 @@ def decode(form: Json) -> Any:
 
 def _decode_dataclass(body: Json) -> Any:
     name, fields = body
-    return find_object(name)(**{key: decode(item) for key, item in fields.items()})
+    kind, values = find_object(name), {key: decode(item) for key, item in fields.items()}
+    parameters = getattr(kind, "__dataclass_params__", None)
+    if parameters is None or parameters.init:
+        return kind(**values)
+    # An __init__ of its own need not take the fields by their names.
+    value = object.__new__(kind)
+    for key, item in values.items():
+        object.__setattr__(value, key, item)
+    return value
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dagrun.engine.canonical import to_bytes, type_name
+from dagrun.engine.canonical import Json, encode, to_bytes, type_name
 from dagrun.engine.codec import DOCUMENT_CODEC
 from dagrun.engine.documents import document_digest, to_form
 from dagrun.engine.errors import DagrunError
@@ -51,6 +51,11 @@ class Element:
     label: str
     inputs: Mapping[str, Output] = dataclasses.field(default_factory=dict)
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def forms(self) -> dict[str, Json]:
+        """Its params in canonical form, as a request for it carries them."""
+        return {name: encode(value) for name, value in self.params.items()}
 
 
 def expand(recipe: Recipe, inputs: Mapping[str, Output], load: Load) -> tuple[Element, ...]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dagrun.engine.branches import NOTHING, admits_none, without_none
+from dagrun.engine.canonical import Json, decode
 from dagrun.engine.changes import source_sizes
 from dagrun.engine.codec import ordered
 from dagrun.engine.context import Context, entered
@@ -50,7 +51,8 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
-        element: for an element of a mapped stage, the params swept, as its own; else None.
+        element: for an element of a mapped stage, its own params, in canonical form since their
+            classes may be the pipeline's; else None.
     """
 
     run_id: str
@@ -63,7 +65,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
-    element: dict[str, Any] | None = None
+    element: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,9 @@ def find_handle(request: Request) -> Handle:
 def find_recipe(request: Request, handle: Handle) -> Recipe:
     """Return the recipe of the stage that is asked for, or of one of its elements."""
     recipe = handle.recipes[request.stage]
-    return recipe if request.element is None else element_recipe(recipe, request.element)
+    if request.element is None:
+        return recipe
+    return element_recipe(recipe, {name: decode(form) for name, form in request.element.items()})
 
 
 def _load_handle(request: Request) -> Handle:

@@ -56,7 +56,7 @@ class Launcher:
             producers=dict(producers),
             overrides=dict(self._overrides.get(stage.name, {})),
             force=stage.name in self._prepared.forced or not stage.cache,
-            element=dict(attempt.element.params) if attempt.element else None,
+            element=attempt.element.forms if attempt.element else None,
         )
         options = own_process(stage)
         executor = self._executor("processes" if options else self._name)

@@ -39,9 +39,9 @@ def _elements(entry: Entry) -> tuple[StageResult, ...] | None:
             element=index,
             label=label,
             status="hit",
-            key=entry.producers[f"[{index}]"][0],
+            key=key,
         )
-        for index, label in enumerate(labels_of(first))
+        for index, (label, key) in enumerate(zip(labels_of(first), entry.elements, strict=True))
     )
 
 

@@ -6,7 +6,7 @@ cache) and the code that each stage reaches is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,11 @@ class Prepared:
     recipes: Mapping[str, Recipe]
     forced: frozenset[str]
     seed: int
+
+    @property
+    def stages(self) -> Iterator[Stage[..., Any]]:
+        """The stages selected, in order."""
+        return (self.recipes[name].stage for name in self.order)
 
     @property
     def warnings(self) -> tuple[str, ...]:

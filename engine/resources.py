@@ -39,9 +39,27 @@ class ResourceTooSmall(DefinitionError):
         )
 
 
-def make_capacity(jobs: int, limits: Mapping[str, float]) -> dict[str, float]:
-    """Return all that a run may hand out; `limits` win over what the machine has."""
-    return {"memory": machine.memory().size, "cpus": jobs, **limits, "jobs": jobs}
+def make_capacity(
+    stages: Iterable[Stage[..., Any]], jobs: int | None, *limits: Mapping[str, float]
+) -> dict[str, float]:
+    """Return all that a run may hand out: what the machine has, or what the last of `limits` says.
+
+    Refuses what could never start: raises `ResourceUnknown` or `ResourceTooSmall`.
+    """
+    jobs = jobs or machine.available().count
+    capacity: dict[str, float] = {"memory": machine.memory().size, "cpus": jobs}
+    for each in limits:
+        capacity |= each
+    capacity["jobs"] = jobs
+    for stage in stages:
+        for name, wanted in stage.resources.items():
+            if name not in capacity:
+                known = [each for each in capacity if each != "jobs"]
+                raise ResourceUnknown(stage.name, stage.where, name, known)
+            if wanted > capacity[name] and name != "cpus":
+                limit = f"{show_amount(name, capacity[name])} ({_origin(name, capacity)})"
+                raise ResourceTooSmall(stage.name, stage.where, name, wanted, limit)
+    return capacity
 
 
 def make_demand(stage: Stage[..., Any], capacity: Mapping[str, float]) -> dict[str, float]:
@@ -51,18 +69,6 @@ def make_demand(stage: Stage[..., Any], capacity: Mapping[str, float]) -> dict[s
     """
     cpus = min(stage.resources.get("cpus", 1.0), capacity["cpus"])
     return {**stage.resources, "jobs": 1, "cpus": cpus}
-
-
-def check_resources(stages: Iterable[Stage[..., Any]], capacity: Mapping[str, float]) -> None:
-    """Refuse what could never start. Raises `ResourceUnknown` or `ResourceTooSmall`."""
-    for stage in stages:
-        for name, wanted in stage.resources.items():
-            if name not in capacity:
-                known = [each for each in capacity if each != "jobs"]
-                raise ResourceUnknown(stage.name, stage.where, name, known)
-            if wanted > capacity[name] and name != "cpus":
-                limit = f"{show_amount(name, capacity[name])} ({_origin(name, capacity)})"
-                raise ResourceTooSmall(stage.name, stage.where, name, wanted, limit)
 
 
 def _origin(name: str, capacity: Mapping[str, float]) -> str:

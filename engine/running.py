@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagrun.engine import machine
 from dagrun.engine.dispatch import Dispatcher
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
@@ -21,7 +20,7 @@ from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.gitstate import GitState
 from dagrun.engine.hearing import Above, Recorder
 from dagrun.engine.prepare import Prepared
-from dagrun.engine.resources import check_resources, make_capacity
+from dagrun.engine.resources import make_capacity
 from dagrun.engine.runids import new_run_id
 from dagrun.engine.runlog import RunLog
 from dagrun.engine.store.store import Store
@@ -83,7 +82,12 @@ def carry_out(
         "run_id": run_id,
         "overrides": overrides,
         "executor": "processes" if settings.strict else settings.executor,
-        "capacity": _capacity(prepared, settings),
+        "capacity": make_capacity(
+            prepared.stages,
+            settings.jobs,
+            prepared.pipeline.project.limits,
+            settings.limits,
+        ),
     }
     with RunLog(store, run_id, header) as log, strictly(settings.strict) as unseen:
 
@@ -122,14 +126,6 @@ def carry_out(
         )
         log.finish(result)
         return result
-
-
-def _capacity(prepared: Prepared, settings: RunSettings) -> Mapping[str, float]:
-    jobs = settings.jobs or machine.available().count
-    limits = {**prepared.pipeline.project.limits, **settings.limits}
-    capacity = make_capacity(jobs, limits)
-    check_resources((prepared.recipes[name].stage for name in prepared.order), capacity)
-    return capacity
 
 
 def _results(

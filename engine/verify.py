@@ -115,7 +115,7 @@ def _calls(
             request,
             key=make_key(make_preimage(one, logical)),
             inputs=inputs,
-            element=dict(element.params),
+            element=element.forms,
         )
         stored = {name: outputs[element.index] for name, outputs in parts.items()}
         yield f"{request.stage}[{element.index}]", (asked, stored)

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from contextlib import AbstractContextManager, nullcontext
 
 from dagrun.engine.canonical import decode, encode, find_object, to_bytes
@@ -39,9 +40,15 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if len(sys.argv) > 2:
         watch_process(sys.argv[2])
-    with _telling() if message["heard"] else nullcontext():
-        result = find_object(message["call"])(*decode(message["arguments"]))
-    data = to_bytes(encode(result, "the result"))
+    try:
+        with _telling() if message["heard"] else nullcontext():
+            result = find_object(message["call"])(*decode(message["arguments"]))
+        data = to_bytes(encode(result, "the result"))
+    except BaseException:  # noqa: BLE001 - whatever it was, the parent has to know that it ended
+        # Not by leaving main: the thread that reads standard input would make that an abort.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     with os.fdopen(int(sys.argv[1]), "wb") as answer:
         answer.write(data)
     sys.stdout.flush()

@@ -82,7 +82,8 @@ def run(
                 tell(strict_line(result))
             tell(summary(result))
             document = _finish(workspace, result, hooks)
-            if not (accept or verify or strict):
+            if not (accept or settings.verify or settings.strict):
+                # A receipt would answer without executing or accepting anything.
                 leave_run(witness, words, workspace, selection, result, as_json=as_json)
     except KeyboardInterrupt:
         # Stages that were not waited for must not keep the process from ending.

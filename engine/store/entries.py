@@ -33,7 +33,8 @@ class Entry:
         stage: name of the stage that made it.
         preimage: everything that determines the result, as a JSON form.
         outputs: the artifacts, by name.
-        producers: for each input, the key and output name that it was read from.
+        producers: for each input, the key and output name that it was read from; for each
+            element of a mapped stage the same, under `[0]`, `[1]`, ...
         texts: source text blobs of the code version's symbols, for `dagrun why`.
         sizes: bytes of each file of each source param when it was read, for `dagrun why`.
         seconds: how long the stage's function took.
@@ -54,6 +55,14 @@ class Entry:
     created: str = ""
     accepted: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Keys of its elements' entries, in order, if a mapped stage made it; else none."""
+        keys: list[str] = []
+        while (name := f"[{len(keys)}]") in self.producers:
+            keys.append(self.producers[name][0])
+        return tuple(keys)
 
     def to_bytes(self) -> bytes:
         """The entry's file content: a JSON document and the digest that guards it."""

@@ -64,10 +64,10 @@ def test_one_branch_runs_and_the_other_is_pruned(fork: ProjectFolder, executor: 
     model = next(each for each in result.stages if each.name == "model")
     made = fork.open().store.load(model.outputs["model"])
     assert made == {"from": 10, "sampled": False}
-    big = fork.run(params={"rows.n": "1000"}, executor=executor)
+    big = fork.run(params={"rows.n": "1000"})
     found = statuses(big)
     assert (found["sampled"], found["whole"], found["warn"]) == ("ran", "pruned", "ran")
-    assert statuses(fork.run(executor=executor))["model"] == "hit"
+    assert statuses(fork.run())["model"] == "hit"
 
 
 def test_the_plan_shows_branches_as_soon_as_they_are_known(fork: ProjectFolder) -> None:

@@ -8,15 +8,12 @@ import math
 import pathlib
 import subprocess
 import sys
-import threading
-import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagrun.engine.canonical import decode, digest, encode, find_object, to_bytes
+from dagrun.engine.canonical import decode, digest, encode, to_bytes
 from dagrun.engine.errors import Unhashable
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests_project import ProjectFolder, find, of_elements
 
 from dagrun.engine.events import Event, StageAdvanced, StageStarted
@@ -61,8 +62,9 @@ def test_one_file_more_is_one_call_more(project: ProjectFolder) -> None:
     result = project.run()
     assert of_elements(result, "month") == ["ran", "hit", "hit"]
     assert project.open().store.load(find(result, "total").outputs["total"]) == 24
-    outside = project.run(params={"month.files": f"{project.root}/data/*.csv"})
-    assert find(outside, "month").rows == 3
+    params = {"month.files": f"{project.root}/data/*.csv"}
+    outside = project.run(params=params, executor="processes")
+    assert find(outside, "month").rows == 3, outside.stages[0].error
 
 
 def test_an_element_is_tried_again_on_its_own(project: ProjectFolder) -> None:
@@ -87,6 +89,40 @@ def test_an_element_is_tried_again_on_its_own(project: ProjectFolder) -> None:
     assert sum(isinstance(event, StageStarted) for event in events) == 1
     advanced = [(each.done, each.total) for each in events if isinstance(each, StageAdvanced)]
     assert advanced == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_elements_may_be_of_the_pipelines_own_classes(
+    project: ProjectFolder, executor: str
+) -> None:
+    project.write(
+        "pipeline.py",
+        """
+        import enum
+        from dataclasses import dataclass
+        from dagrun import stage
+
+        class Kind(enum.Enum):
+            FLAT = 1
+            DEEP = 2
+
+        @dataclass(frozen=True)
+        class Plan:
+            kind: Kind
+            rate: float
+
+        @stage(over={"plan": (Plan(Kind.FLAT, 0.1), Plan(Kind.DEEP, 0.2))})
+        def model(plan: Plan) -> Plan:
+            return Plan(plan.kind, plan.rate * 10)
+
+        @stage(over="model")
+        def rate(model: Plan) -> float:
+            return model.rate
+        """,
+    )
+    result = project.run(executor=executor)
+    assert result.status == "done", [each.error for each in result.stages]
+    assert project.open().store.load(find(result, "rate").outputs["rate"]) == [1.0, 2.0]
 
 
 def test_what_has_no_elements_fails_with_the_way_out(project: ProjectFolder) -> None:

@@ -47,7 +47,7 @@ def shops(project: ProjectFolder) -> ProjectFolder:
     return project
 
 
-@pytest.mark.parametrize("executor", ["inline", "threads", "processes"])
+@pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_each_element_is_called_once_and_in_order(shops: ProjectFolder, executor: str) -> None:
     result = shops.run(executor=executor)
     assert result.status == "done", [each.error for each in result.stages]

@@ -23,7 +23,7 @@ SWEEP = """
 
 def test_a_sweep_is_every_combination(project: ProjectFolder) -> None:
     project.write("pipeline.py", SWEEP)
-    result = project.run(executor="processes", targets=("model",))
+    result = project.run(targets=("model",))
     assert result.status == "done", [each.error for each in result.stages]
     output = find(result, "model").outputs["model"]
     pairs = [(each["depth"], each["rate"]) for each in project.open().store.load(output)]
