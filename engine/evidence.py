@@ -28,7 +28,7 @@ from dagrun.engine.imports import LOADED, SEARCHED, is_installed
 from dagrun.engine.keys import Recipe
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.project import find_project
-from dagrun.engine.receipt import surroundings
+from dagrun.engine.receipt import is_plain, surroundings
 from dagrun.engine.sources import Files, Source
 from dagrun.engine.stamps import content, listing, rested, stamp
 from dagrun.engine.store.store import Store
@@ -54,6 +54,8 @@ class Witness:
         self._watch = Watch()
         self.seen: dict[str, Json] = {}
         self.doubts: list[str] = []
+        if not is_plain(words):
+            self.doubts.append("the command asks for more than a run or a plan")
 
     def look(self, prepared: Prepared, store: Store) -> None:
         """Note what the plan rests on; called once it is made, before anything runs."""
@@ -163,7 +165,8 @@ class Witness:
             if is_installed(path + os.sep) and (found := stamp(path)) and Path(path).is_dir():
                 if not rested(found, self._began):
                     self.doubts.append(f"the folder {path} was changed a moment ago")
-                yield [path, found, True, True, listing(path, modules=True)]
+                # By its stamp alone: what is installed again may have the same names.
+                yield [path, found, True, True, ""]
 
 
 def _unsure(prepared: Prepared) -> Iterator[str]:

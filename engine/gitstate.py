@@ -33,7 +33,7 @@ class GitState:
                 setsid=True,
             )
             self._answer = answer
-        except OSError:
+        except (OSError, NotImplementedError):
             os.close(answer)
         finally:
             os.close(question)

@@ -38,6 +38,12 @@ of the clock of any file system that has inodes and links."""
 
 SWITCH = "DAGRUN_RECEIPT"
 """A variable: `0` makes every command plan in full, `why` also tell why it leaves no receipt."""
+OPTIONS = ("-t", "-p", "-j")
+LONG_OPTIONS = frozenset(
+    ["--target", "--param", "--jobs", "--seed", "--executor", "--limit", "--keep-going", "--json"]
+)
+"""Options that only select, or say how to run what is to be run. A command with any other one (it
+may ask for more than a run) neither leaves nor finds a receipt."""
 _NOISE = frozenset({"_", "OLDPWD", "SHLVL", SWITCH})
 
 
@@ -54,8 +60,21 @@ def surroundings(words: Sequence[str]) -> dict[str, Any]:
         "environment": blake3(text).hexdigest(),
         "path": list(sys.path),
         "python": [sys.executable, sys.version, sys.prefix, list(sys.flags)],
-        "host": [*os.uname(), os.getuid(), os.cpu_count(), len(os.sched_getaffinity(0))],
+        "host": [*os.uname(), os.getuid(), os.cpu_count(), _affinity()],
     }
+
+
+def _affinity() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def is_plain(words: Sequence[str]) -> bool:
+    """Tell whether a command line asks for nothing that a receipt cannot give."""
+    given = [word for word in words[1:] if word[:1] == "-"]
+    return all(
+        word.partition("=")[0] in LONG_OPTIONS if word[:2] == "--" else word[:2] in OPTIONS
+        for word in given
+    )
 
 
 def file_name(words: Sequence[str]) -> str:
@@ -66,6 +85,8 @@ def file_name(words: Sequence[str]) -> str:
 
 def find(words: Sequence[str]) -> str | None:
     """Return the path of the receipt of a command line, None if there is none."""
+    if not is_plain(words):
+        return None
     name = file_name(words)
     here = os.getcwd()  # noqa: PTH109
     for start in (here, *(os.path.realpath(word) for word in words[1:] if word[:1] != "-")):

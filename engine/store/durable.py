@@ -86,19 +86,15 @@ def replace_durably(temporary: Path, target: Path) -> None:
 
 def _replace_durably(temporary: Path, target: Path) -> None:
     _hold(target.parent)
-    try:
-        temporary.replace(target)
-    except FileNotFoundError:  # somebody has removed the folder
-        _HELD.discard(target.parent)
-        _hold(target.parent)
-        temporary.replace(target)
+    _replace(temporary, target)
     fsync_folder(target.parent)
 
 
 def _replace(temporary: Path, target: Path) -> None:
     try:
         temporary.replace(target)
-    except FileNotFoundError:
+    except FileNotFoundError:  # there is no such folder yet, or no more
+        _HELD.discard(target.parent)
         _hold(target.parent)
         temporary.replace(target)
 

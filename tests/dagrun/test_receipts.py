@@ -14,6 +14,7 @@ from tests_cli import DAGRUN
 from tests_project import ProjectFolder
 from tests_receipts import both, inside, said, write_project
 
+from dagrun.engine.receipt import is_plain
 from dagrun.engine.runlog import Run, Runs
 from dagrun.engine.store.store import Store
 
@@ -253,3 +254,14 @@ def test_a_process_answers_without_importing_what_it_does_not_need(tmp_path: Pat
     assert not modules & {"pipeline", "helper", "dagrun.engine.workspace", "dagrun.cli.main"}
     statuses = [stage["status"] for stage in json.loads(done[1].stdout)["stages"]]
     assert statuses == ["hit"] * 4
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--verify"), ("run", "--json", "--unknown=3"), ("run", "-x")]
+)
+def test_options_that_ask_for_more_have_none(words: tuple[str, ...]) -> None:
+    assert not is_plain(words)
+
+
+def test_plain_options_may_have_their_values_at_hand() -> None:
+    assert is_plain(("run", "other.py", "-j4", "--seed=3", "-p", "a.b=-1", "--limit", "memory=1"))

@@ -113,7 +113,8 @@ def both(*words: str) -> Both:
     full = said(words, fully=True)
     assert full is not None
     if quick is not None:
-        assert (quick.code, steady(quick.err)) == (full.code, steady(full.err)), words
+        assert quick.code == full.code, full.err
+        assert steady(quick.err) == steady(full.err)
         assert without_run(quick, words) == without_run(full, words)
     return Both(quick, full)
 
