@@ -90,14 +90,8 @@ def carry_out(
         ),
     }
     with RunLog(store, run_id, header) as log, strictly(settings.strict) as unseen:
-
-        def record(event: Event) -> None:
-            if (result := getattr(event, "result", None)) is not None:
-                log.stage(result)
-            emit(event)
-
         going: dict[str, Any] = {"keep_going": settings.keep_going, "cancelled": cancelled}
-        dispatcher = Dispatcher(prepared, store, emit=record, **going, **how)
+        dispatcher = Dispatcher(prepared, store, emit=_logged(log, emit), **going, **how)
         name, warnings = prepared.pipeline.name, (*prepared.warnings, *unseen)
         emit(RunStarted(run_id=run_id, pipeline=name, stages=prepared.order, warnings=warnings))
         handle = Handle(
@@ -126,6 +120,17 @@ def carry_out(
         )
         log.finish(result)
         return result
+
+
+def _logged(log: RunLog, emit: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return what logs the results among the events before it passes them on."""
+
+    def record(event: Event) -> None:
+        if (result := getattr(event, "result", None)) is not None:
+            log.stage(result)
+        emit(event)
+
+    return record
 
 
 def _results(

@@ -19,7 +19,6 @@ from dagrun.engine.pins import NothingToPin, NotPinned, pin, pins, unpin
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Output, Store
 from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey, survey
-from dagrun.engine.usage import usage
 
 NOW = 1_000
 DAY = 86_400
@@ -237,14 +236,6 @@ def test_runs_and_a_collector_without_mercy_get_along(two: ProjectFolder, tmp_pa
     assert collector.returncode == 0
     assert int(output) > 0
     assert check(store).damage == ()
-
-
-def test_use_is_told_by_what_space_is_for(two: ProjectFolder) -> None:
-    two.run()
-    found = usage(Store.open(two.root))
-    assert [share.name for share in found.stages] == ["made", "counted"]
-    files = [path for path in (two.root / ".dagrun").rglob("*") if path.is_file()]
-    assert found.size == sum(path.stat().st_size for path in files)
 
 
 @st.composite
