@@ -183,39 +183,3 @@ def test_each_kind_of_difference_has_its_words(
     assert check.differences[0].column == place
     assert what in check.differences[0].what
     assert cause in check.cause
-
-
-@pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_each_element_of_a_mapped_stage_is_a_hit_of_its_own(
-    project: ProjectFolder, executor: str
-) -> None:
-    project.write(
-        "pipeline.py",
-        """
-        import os
-        from dagrun import Context, Files, stage
-
-        @stage
-        def names() -> list:
-            return ["a", "b"]
-
-        @stage(over="names")
-        def told(ctx: Context, names: str) -> str:
-            return f"{names} {ctx.key}"
-
-        @stage(over={"depth": (1, 2)})
-        def tried(names: list, depth: int) -> float:
-            return depth + (os.getpid() if depth == 2 else 0)
-
-        @stage(over="told")
-        def again(told: str) -> str:
-            return told.upper()
-        """,
-    )
-    project.run(executor="processes")
-    result = project.run(executor=executor, verify=1.0)
-    places = found(result)
-    assert set(places) == {
-        *("names", "told[0]", "told[1]", "tried[0]", "tried[1]", "again[0]", "again[1]")
-    }
-    assert [name for name, differences in places.items() if differences] == ["tried[1]"]
