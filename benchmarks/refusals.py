@@ -28,7 +28,7 @@ import importlib, inspect, json, pkgutil, sys, types
 from pathlib import Path
 name, root = sys.argv[1], Path(sys.argv[2])
 sys.path.insert(0, str(root))
-from dagrun.engine.closure import Closures
+from dagrun.engine.code.closure import Closures
 from dagrun.engine.errors import DagrunError
 package = importlib.import_module(name)
 assert str(root) in package.__file__, package.__file__

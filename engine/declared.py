@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagrun.engine.amounts import SettingInvalid
 from dagrun.engine.canonical import encode
+from dagrun.engine.dispatching.amounts import SettingInvalid
 from dagrun.engine.errors import Unhashable, listing, nearest
 from dagrun.engine.sources import Files
 

@@ -20,14 +20,15 @@ from typing import Any
 
 from dagrun.engine.branches import NOTHING, admits_none, without_none
 from dagrun.engine.canonical import Json, decode
-from dagrun.engine.changes import source_sizes
+from dagrun.engine.checks.undeclared import UndeclaredReads, declared_only
 from dagrun.engine.codec import ordered
 from dagrun.engine.context import Context, entered
 from dagrun.engine.elements import element_recipe
 from dagrun.engine.errors import DagrunError, DamagedBlob, StageFailed
 from dagrun.engine.events import Output
+from dagrun.engine.explaining.changes import source_sizes
 from dagrun.engine.heal import make_again
-from dagrun.engine.hearing import heard
+from dagrun.engine.history.hearing import heard
 from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
@@ -38,7 +39,6 @@ from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 from dagrun.engine.traces import user_trace
-from dagrun.engine.undeclared import UndeclaredReads, declared_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagrun.engine.canonical import Json, digest, encode
-from dagrun.engine.closure import CodeVersion
+from dagrun.engine.code.closure import CodeVersion
 from dagrun.engine.sources import Source
 from dagrun.engine.stage import Stage
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dagrun.engine.code.imports import execute_file, is_installed, use_sources
 from dagrun.engine.errors import DefinitionError, listing, nearest
-from dagrun.engine.imports import execute_file, is_installed, use_sources
 from dagrun.engine.project import Project
 from dagrun.engine.sources import Files
 from dagrun.engine.stage import Stage

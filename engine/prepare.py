@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagrun.engine.closure import Closures
+from dagrun.engine.code.closure import Closures
 from dagrun.engine.graph import Graph
 from dagrun.engine.keys import Recipe, make_recipe
 from dagrun.engine.pipeline import Pipeline

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.amounts import SettingInvalid, read_amounts
+from dagrun.engine.dispatching.amounts import SettingInvalid, read_amounts
 from dagrun.engine.errors import DefinitionError, listing
 
 DEFAULT_PIPELINE = "pipeline.py"

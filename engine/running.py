@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagrun.engine.dispatch import Dispatcher
+from dagrun.engine.checks.undeclared import strictly
+from dagrun.engine.checks.verify import BadShare, verify_hits
+from dagrun.engine.dispatching.dispatch import Dispatcher
+from dagrun.engine.dispatching.resources import make_capacity
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult, RunStarted, RunStatus, StageResult
 from dagrun.engine.execute import Handle, registered
 from dagrun.engine.executors.named import EXECUTORS
 from dagrun.engine.gitstate import GitState
-from dagrun.engine.hearing import Above, Recorder
+from dagrun.engine.history.hearing import Above, Recorder
+from dagrun.engine.history.runids import new_run_id
+from dagrun.engine.history.runlog import RunLog
 from dagrun.engine.prepare import Prepared
-from dagrun.engine.resources import make_capacity
-from dagrun.engine.runids import new_run_id
-from dagrun.engine.runlog import RunLog
 from dagrun.engine.store.store import Store
-from dagrun.engine.undeclared import strictly
-from dagrun.engine.verify import BadShare, verify_hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

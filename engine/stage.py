@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from dagrun.engine.amounts import SettingInvalid, read_amounts
 from dagrun.engine.canonical import encode
 from dagrun.engine.declared import check_over, read_condition, read_swept, read_timeout
+from dagrun.engine.dispatching.amounts import SettingInvalid, read_amounts
 from dagrun.engine.errors import DefinitionError, Unhashable
 from dagrun.engine.sources import Source
 

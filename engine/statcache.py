@@ -19,7 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from dagrun.engine.errors import DagrunError, UnknownVersion
-from dagrun.engine.stamps import RESTING_NS
+from dagrun.engine.receipts.stamps import RESTING_NS
 from dagrun.engine.store.durable import write_whole
 from dagrun.engine.store.sealed import seal, unseal
 

@@ -20,15 +20,15 @@ import pyarrow.parquet as pq
 
 from dagrun.engine.codec import Dumped, Ordered
 from dagrun.engine.errors import DagrunError, DefinitionError
-from dagrun.engine.roworder import keeps_order
-from dagrun.engine.streaming import (
+from dagrun.engine.frames.roworder import keeps_order
+from dagrun.engine.frames.streaming import (
     COMPRESSION_LEVEL,
     ROW_GROUP,
     PlanFailed,
     total_order,
     write_lazy,
 )
-from dagrun.engine.tabledigest import TableIdentity, digest_table
+from dagrun.engine.frames.tabledigest import TableIdentity, digest_table
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 

@@ -17,8 +17,8 @@ import traceback
 from contextlib import AbstractContextManager, nullcontext
 
 from dagrun.engine.canonical import decode, encode, find_object, to_bytes
-from dagrun.engine.records import Listener, WorkerVoice, listening
-from dagrun.engine.undeclared import watch_process
+from dagrun.engine.checks.undeclared import watch_process
+from dagrun.engine.history.records import Listener, WorkerVoice, listening
 
 
 def _end_with_parent() -> None:

@@ -13,21 +13,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.acceptance import accept, accepted_changes, tell_accepted
-from dagrun.engine.closure import code_version
-from dagrun.engine.dependencies import Dependencies, list_dependencies
+from dagrun.engine.code.closure import code_version
+from dagrun.engine.code.dependencies import Dependencies, list_dependencies
 from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Event, RunResult
-from dagrun.engine.evidence import Witness
-from dagrun.engine.explain import Cause, Explainer
-from dagrun.engine.forecast import Forecast, make_forecast
+from dagrun.engine.explaining.acceptance import accept, accepted_changes, tell_accepted
+from dagrun.engine.explaining.explain import Cause, Explainer
+from dagrun.engine.explaining.forecast import Forecast, make_forecast
 from dagrun.engine.graph import Graph
-from dagrun.engine.hearing import Above
+from dagrun.engine.history.hearing import Above
+from dagrun.engine.history.runlog import Runs
 from dagrun.engine.pipeline import Pipeline, load_pipeline, read_overrides
 from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import Project, find_project
-from dagrun.engine.runlog import Runs
+from dagrun.engine.receipts.evidence import Witness
 from dagrun.engine.running import RunSettings, carry_out
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry

@@ -13,9 +13,9 @@ import json
 import os
 import time
 
-from dagrun.engine import receipt
 from dagrun.engine.gitstate import GitState
-from dagrun.engine.runids import domain, new_run_id
+from dagrun.engine.history.runids import domain, new_run_id
+from dagrun.engine.receipts import receipt
 from dagrun.engine.store.sealing import closed
 from dagrun.ui.closing import closing
 from dagrun.ui.terminal import show, tell

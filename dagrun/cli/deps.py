@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dagrun.cli.documents import show_document
-from dagrun.engine.dependencies import Dependencies
+from dagrun.engine.code.dependencies import Dependencies
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.reach import dependency_lines
 from dagrun.ui.terminal import show

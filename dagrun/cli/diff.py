@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 
 from dagrun.cli.documents import show_document
-from dagrun.engine.artifacts import Artifact, Artifacts
-from dagrun.engine.changes import TableChange, compare_tables
 from dagrun.engine.codec import FILE_CODEC
-from dagrun.engine.documentdiff import compare_documents
 from dagrun.engine.errors import DefinitionError
-from dagrun.engine.explain import Cause, code_diff, compare_params
+from dagrun.engine.explaining.artifacts import Artifact, Artifacts
+from dagrun.engine.explaining.changes import TableChange, compare_tables
+from dagrun.engine.explaining.documentdiff import compare_documents
+from dagrun.engine.explaining.explain import Cause, code_diff, compare_params
+from dagrun.engine.explaining.tablediff import UnknownKey, compare_rows, describe_values
 from dagrun.engine.store.store import Store
-from dagrun.engine.tablediff import UnknownKey, compare_rows, describe_values
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.artifact import as_document, plain
 from dagrun.ui.differences import Differences, difference_lines

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dagrun.engine.bands import Unusual
 from dagrun.engine.events import RunResult, StageResult
+from dagrun.engine.history.bands import Unusual
 from dagrun.ui.terminal import show
 
 if TYPE_CHECKING:
-    from dagrun.engine.forecast import Forecast
+    from dagrun.engine.explaining.forecast import Forecast
     from dagrun.engine.plan import Plan
 
 _STAGE_FIELDS = (

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.usage import usage
+from dagrun.engine.upkeep.usage import usage
 from dagrun.ui.storage import usage_lines
 from dagrun.ui.terminal import show
 

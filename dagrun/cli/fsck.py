@@ -8,12 +8,12 @@ from typing import Any
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import store_folder
-from dagrun.engine.findings import Checked, Finding
-from dagrun.engine.fsck import check
 from dagrun.engine.project import PipelineMissing
-from dagrun.engine.repair import Recomputed, mend, recompute
 from dagrun.engine.running import RunSettings
 from dagrun.engine.store.store import Store, check_format
+from dagrun.engine.upkeep.findings import Checked, Finding
+from dagrun.engine.upkeep.fsck import check
+from dagrun.engine.upkeep.repair import Recomputed, mend, recompute
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.progress import Progress
 from dagrun.ui.storage import checked_lines, recomputed_lines

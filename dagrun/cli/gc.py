@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.gc import Policy, collect
+from dagrun.engine.upkeep.gc import Policy, collect
 from dagrun.ui.storage import collected_lines
 from dagrun.ui.terminal import show
 

@@ -12,13 +12,13 @@ from dagrun.cli.documents import plan_document, run_document
 from dagrun.engine.canonical import to_bytes
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.events import RunResult
-from dagrun.engine.evidence import Witness
-from dagrun.engine.forecast import Forecast
+from dagrun.engine.explaining.forecast import Forecast
+from dagrun.engine.history.runlog import RUNLOG_VERSION, stage_form
 from dagrun.engine.plan import Plan
 from dagrun.engine.prepare import Selection
-from dagrun.engine.receipt import SWITCH
-from dagrun.engine.runlog import RUNLOG_VERSION, stage_form
-from dagrun.engine.testimony import finished, leave, planned, testify
+from dagrun.engine.receipts.evidence import Witness
+from dagrun.engine.receipts.receipt import SWITCH
+from dagrun.engine.receipts.testimony import finished, leave, planned, testify
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.decisions import plan_lines
 from dagrun.ui.outcome import stage_line, tally

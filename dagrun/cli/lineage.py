@@ -10,9 +10,9 @@ from typing import Any
 import dagrun
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.lineage import Step, trace
-from dagrun.engine.openlineage import export
-from dagrun.engine.runlog import Runs
+from dagrun.engine.history.lineage import Step, trace
+from dagrun.engine.history.openlineage import export
+from dagrun.engine.history.runlog import Runs
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 from dagrun.ui.ancestry import lineage_lines

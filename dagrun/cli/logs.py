@@ -8,8 +8,8 @@ import click
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.runlog import Run, Runs
-from dagrun.engine.stagelogs import log_path, read_log, speaking_run
+from dagrun.engine.history.runlog import Run, Runs
+from dagrun.engine.history.stagelogs import log_path, read_log, speaking_run
 from dagrun.engine.store.store import Store
 from dagrun.ui.quantities import short_run
 from dagrun.ui.terminal import show, tell

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dagrun.engine.amounts import SettingInvalid, read_amounts
+from dagrun.engine.dispatching.amounts import SettingInvalid, read_amounts
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 

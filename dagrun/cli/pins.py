@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import dagrun.engine.pins as kept
+import dagrun.engine.upkeep.pins as kept
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
 from dagrun.ui.columns import aligned

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dagrun.cli.documents import plan_document, show_document
 from dagrun.cli.leaving import leave_plan
-from dagrun.engine.evidence import Witness
+from dagrun.engine.receipts.evidence import Witness
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.decisions import plan_lines
 from dagrun.ui.terminal import show, tell_warning

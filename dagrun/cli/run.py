@@ -18,13 +18,13 @@ import click
 
 from dagrun.cli.documents import run_document, show_document
 from dagrun.cli.leaving import leave_run
-from dagrun.engine.acceptance import tell_accepted
-from dagrun.engine.bands import find_unusual
+from dagrun.engine.checks.verify import BadShare
 from dagrun.engine.events import EXIT_CODES, Output, RunResult
-from dagrun.engine.evidence import Witness
-from dagrun.engine.hooks import Hooks, read_hooks
+from dagrun.engine.explaining.acceptance import tell_accepted
+from dagrun.engine.history.bands import find_unusual
+from dagrun.engine.history.hooks import Hooks, read_hooks
+from dagrun.engine.receipts.evidence import Witness
 from dagrun.engine.running import RunSettings
-from dagrun.engine.verify import BadShare
 from dagrun.engine.workspace import Workspace
 from dagrun.ui.history import unusual_line
 from dagrun.ui.outcome import failure, refusal, summary

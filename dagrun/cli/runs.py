@@ -10,9 +10,9 @@ from typing import Any
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
-from dagrun.engine.comparison import compare, totals
 from dagrun.engine.errors import DagrunError, listing, nearest
-from dagrun.engine.runlog import Run, Runs
+from dagrun.engine.history.comparison import compare, totals
+from dagrun.engine.history.runlog import Run, Runs
 from dagrun.ui.history import comparison_lines, run_lines, stage_lines, totals_line
 from dagrun.ui.terminal import show, tell
 

@@ -16,8 +16,8 @@ from dagrun.cli.lineage import show_lineage
 from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Output
+from dagrun.engine.history.runlog import Run, Runs, UnknownRun
 from dagrun.engine.lists import is_list, outputs_of
-from dagrun.engine.runlog import Run, Runs, UnknownRun
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 from dagrun.engine.workspace import NeverMade, Workspace

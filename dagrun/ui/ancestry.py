@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagrun.engine.lineage import Step
+from dagrun.engine.history.lineage import Step
 from dagrun.ui.artifact import param_text
 from dagrun.ui.quantities import ago, counted, short
 from dagrun.ui.terminal import paint

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagrun.engine.acceptance import tell_accepted
 from dagrun.engine.events import Output
+from dagrun.engine.explaining.acceptance import tell_accepted
 from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.store.entries import Entry
 from dagrun.ui.columns import aligned, indented

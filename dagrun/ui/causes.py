@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dagrun.engine.changes import FileChange
-from dagrun.engine.explain import Cause
+from dagrun.engine.explaining.changes import FileChange
+from dagrun.engine.explaining.explain import Cause
 from dagrun.engine.workspace import Explanation
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import counted, elements, size

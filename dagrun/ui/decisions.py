@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dagrun.engine.forecast import Forecast
+from dagrun.engine.explaining.forecast import Forecast
 from dagrun.engine.plan import Plan, PlannedStage
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import about, counted, elements, seconds, size

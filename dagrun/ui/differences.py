@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagrun.engine.artifacts import Artifact
-from dagrun.engine.changes import TableChange
-from dagrun.engine.documentdiff import PathChange
-from dagrun.engine.explain import Cause
-from dagrun.engine.reasons import in_one_line
-from dagrun.engine.tablediff import QUANTILES, ColumnValues, RowDifference
+from dagrun.engine.explaining.artifacts import Artifact
+from dagrun.engine.explaining.changes import TableChange
+from dagrun.engine.explaining.documentdiff import PathChange
+from dagrun.engine.explaining.explain import Cause
+from dagrun.engine.explaining.reasons import in_one_line
+from dagrun.engine.explaining.tablediff import QUANTILES, ColumnValues, RowDifference
 from dagrun.ui.causes import diff_lines
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import ago, counted, short, size

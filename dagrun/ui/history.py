@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dagrun.engine.bands import Unusual
-from dagrun.engine.comparison import Pair, Totals
 from dagrun.engine.events import StageResult
-from dagrun.engine.runlog import Run
+from dagrun.engine.history.bands import Unusual
+from dagrun.engine.history.comparison import Pair, Totals
+from dagrun.engine.history.runlog import Run
 from dagrun.ui.columns import Cell, aligned, indented
 from dagrun.ui.outcome import ROLES, refusal, stage_line
 from dagrun.ui.quantities import about, ago, counted, seconds, short, short_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from dagrun.engine.dependencies import Dependencies, Reached
+from dagrun.engine.code.dependencies import Dependencies, Reached
 from dagrun.ui.columns import aligned, indented
 from dagrun.ui.lanes import printable
 from dagrun.ui.quantities import counted

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from dagrun.engine.findings import Checked, Finding
-from dagrun.engine.gc import Collected
-from dagrun.engine.repair import Recomputed
-from dagrun.engine.usage import Share, Usage
+from dagrun.engine.upkeep.findings import Checked, Finding
+from dagrun.engine.upkeep.gc import Collected
+from dagrun.engine.upkeep.repair import Recomputed
+from dagrun.engine.upkeep.usage import Share, Usage
 from dagrun.ui.columns import Cell, aligned, indented
 from dagrun.ui.quantities import ago_seconds, counted, short, size
 from dagrun.ui.terminal import paint

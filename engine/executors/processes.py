@@ -23,8 +23,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from dagrun.engine.amounts import show_amount
 from dagrun.engine.canonical import decode, encode, to_bytes
+from dagrun.engine.dispatching.amounts import show_amount
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.executors.memory import held_by
 from dagrun.engine.executors.pipes import Pipes

@@ -20,7 +20,7 @@ from types import TracebackType
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from dagrun.engine import machine
+from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.health import SERVING, Health

@@ -18,8 +18,8 @@ from tests_project import ProjectFolder, statuses
 from dagrun.cli.fsck import DAMAGED, DONE
 from dagrun.cli.main import main
 from dagrun.engine.errors import DagrunError
-from dagrun.engine.fsck import check
 from dagrun.engine.store.store import Store
+from dagrun.engine.upkeep.fsck import check
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 PIPELINE = """

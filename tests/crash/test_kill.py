@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.fsck import check
 from dagrun.engine.store.store import Store
+from dagrun.engine.upkeep.fsck import check
 
 ROUNDS = 300 if os.environ.get("DAGRUN_SOAK") else 2
 PIPELINE = """

@@ -12,8 +12,8 @@ import pytest
 from crash_publish import ENTRIES, Publisher, check_store, litter
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.fsck import check
 from dagrun.engine.store.store import Store
+from dagrun.engine.upkeep.fsck import check
 
 SIZES = range(16, 512, 16) if os.environ.get("DAGRUN_SOAK") else (40, 140, 240, 400)
 

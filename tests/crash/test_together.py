@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.fsck import check
 from dagrun.engine.store.store import Store
+from dagrun.engine.upkeep.fsck import check
 
 ROUNDS = 20 if os.environ.get("DAGRUN_SOAK") else 1
 PROCESSES = 8

@@ -14,8 +14,8 @@ from tests_cli import DAGRUN
 from tests_project import ProjectFolder
 from tests_receipts import both, inside, said, write_project
 
-from dagrun.engine.receipt import is_plain
-from dagrun.engine.runlog import Run, Runs
+from dagrun.engine.history.runlog import Run, Runs
+from dagrun.engine.receipts.receipt import is_plain
 from dagrun.engine.store.store import Store
 
 

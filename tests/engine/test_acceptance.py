@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests_project import ProjectFolder, actions, statuses
 
-from dagrun.engine.acceptance import NotAcceptable
+from dagrun.engine.explaining.acceptance import NotAcceptable
 from dagrun.engine.store.entries import Entry
 
 

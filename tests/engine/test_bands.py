@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagrun.engine.bands import LEAST, band, find_unusual
 from dagrun.engine.events import StageResult
-from dagrun.engine.runids import domain
-from dagrun.engine.runlog import Runs
+from dagrun.engine.history.bands import LEAST, band, find_unusual
+from dagrun.engine.history.runids import domain
+from dagrun.engine.history.runlog import Runs
 from dagrun.engine.store.sealed import seal
 from dagrun.engine.store.store import Store
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dagrun.engine.names import used_names
-from dagrun.engine.syntax import Source
+from dagrun.engine.code.names import used_names
+from dagrun.engine.code.syntax import Source
 
 STDLIB = Path(ast.__file__).parent
 # Large, old and new code in every style, with nested scopes of all kinds.

@@ -72,7 +72,7 @@ def test_file_edited_after_import(tmp_path):
         import sys, pathlib
         sys.path.insert(0, sys.argv[1])
         import moved
-        from dagrun.engine.closure import code_version
+        from dagrun.engine.code.closure import code_version
         path = pathlib.Path(moved.__file__)
         path.write_text("\\n\\n" + path.read_text())
         try:
@@ -89,7 +89,7 @@ def test_file_edited_after_import(tmp_path):
 
 def test_code_that_no_file_holds(tmp_path):
     script = """
-        from dagrun.engine.closure import code_version
+        from dagrun.engine.code.closure import code_version
         import pathlib
         def digest(text):
             space = {"__name__": "__main__", "LIMIT": 3}
@@ -107,7 +107,7 @@ def test_code_that_no_file_holds(tmp_path):
 
 def test_closure_pulls_in_no_heavy_library():
     heavy = "{'polars', 'numpy', 'networkx', 'xgboost'}"
-    script = f"import sys, dagrun.engine.closure; print(*{heavy} & set(sys.modules))"
+    script = f"import sys, dagrun.engine.code.closure; print(*{heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -28,8 +28,8 @@ import polars as pl
 import pytest
 import rich.console
 
-from dagrun.engine.constants import Description, readable
-from dagrun.engine.tabular import MOST_CELLS, Opaque
+from dagrun.engine.code.constants import Description, readable
+from dagrun.engine.code.tabular import MOST_CELLS, Opaque
 
 ROOT = "/somewhere/project"
 

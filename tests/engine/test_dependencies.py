@@ -11,7 +11,7 @@ import pytest
 from closure_project import FILES
 from tests_project import ProjectFolder
 
-from dagrun.engine.dependencies import _find
+from dagrun.engine.code.dependencies import _find
 
 MODULE = """
 import json as j, os.path
@@ -67,7 +67,7 @@ LISTING = """
 import json, sys
 from pathlib import Path
 from dagrun.engine.workspace import Workspace
-from dagrun.engine.closure import code_version
+from dagrun.engine.code.closure import code_version
 root = Path(sys.argv[1])
 workspace = Workspace.open(folder=root)
 found = workspace.dependencies("model")

@@ -11,7 +11,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from dagrun.engine.documentdiff import compare_documents, describe_documents, readable_form
+from dagrun.engine.explaining.documentdiff import (
+    compare_documents,
+    describe_documents,
+    readable_form,
+)
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests_project import ProjectFolder
 
-from dagrun.engine.changes import compare_files, compare_tables
 from dagrun.engine.events import Output
-from dagrun.engine.forecast import Forecast
+from dagrun.engine.explaining.changes import compare_files, compare_tables
+from dagrun.engine.explaining.forecast import Forecast
 
 
 def forecast(project: ProjectFolder, **params: str) -> Forecast:

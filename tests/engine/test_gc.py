@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.fsck import check
-from dagrun.engine.gc import Policy, choose, collect, sweep
-from dagrun.engine.pins import NothingToPin, NotPinned, pin, pins, unpin
 from dagrun.engine.store.store import Store
 from dagrun.engine.store.survey import survey
+from dagrun.engine.upkeep.fsck import check
+from dagrun.engine.upkeep.gc import Policy, choose, collect, sweep
+from dagrun.engine.upkeep.pins import NothingToPin, NotPinned, pin, pins, unpin
 
 DAY = 86_400
 TWO = """
@@ -205,7 +205,7 @@ def test_what_is_used_after_it_was_chosen_stays(two: ProjectFolder) -> None:
 
 COLLECTOR = """
 import pathlib, sys
-from dagrun.engine.gc import Policy, collect
+from dagrun.engine.upkeep.gc import Policy, collect
 from dagrun.engine.store.store import Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 going = 0

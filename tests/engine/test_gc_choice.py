@@ -1,4 +1,4 @@
-"""What collecting chooses, for any store: nothing that is needed, and no more than the budget asks."""
+"""What collecting chooses, for any store: nothing needed, and no more than the budget asks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagrun.engine.gc import Going, choose, everything
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Output
 from dagrun.engine.store.survey import StoredEntry, StoredFile, Survey
+from dagrun.engine.upkeep.gc import Going, choose, everything
 
 NOW = 1_000
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder
 
-from dagrun.engine import stagelogs
-from dagrun.engine.runlog import Runs
-from dagrun.engine.stagelogs import Line, read_log, speaking_run
+from dagrun.engine.history import stagelogs
+from dagrun.engine.history.runlog import Runs
+from dagrun.engine.history.stagelogs import Line, read_log, speaking_run
 
 TALKING = """
     import logging, os, subprocess, sys, threading, time

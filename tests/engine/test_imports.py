@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
+from dagrun.engine.code.imports import is_installed
 from dagrun.engine.errors import DefinitionError
-from dagrun.engine.imports import is_installed
 
 PIPELINE = """
     from dagrun import stage

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.attempts import Attempt
+from dagrun.engine.dispatching.attempts import Attempt
+from dagrun.engine.dispatching.inflight import InFlight
 from dagrun.engine.executors.named import PUBLISHING
-from dagrun.engine.inflight import InFlight
 from dagrun.engine.plan import Decision
 
 

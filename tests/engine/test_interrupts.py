@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from dagrun.engine.interrupts import Interrupts
+from dagrun.engine.dispatching.interrupts import Interrupts
 
 
 def test_an_interrupt_waits_for_the_next_window() -> None:

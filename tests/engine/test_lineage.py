@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests_project import ProjectFolder
 
-from dagrun.engine.lineage import trace
+from dagrun.engine.history.lineage import trace
 
 
 def test_a_lineage_reaches_the_raw_files(project: ProjectFolder) -> None:

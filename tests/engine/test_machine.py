@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dagrun.engine.machine import available, memory
+from dagrun.engine.dispatching.machine import available, memory
 
 ALLOWED = len(os.sched_getaffinity(0))
 

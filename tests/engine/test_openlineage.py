@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 import pytest
 from tests_project import ProjectFolder
 
-from dagrun.engine.openlineage import FACETS, export
+from dagrun.engine.history.openlineage import FACETS, export
 
 # What the facets' published schemas call for, beside `_producer` and `_schemaURL`.
 REQUIRED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dagrun.engine.opens import Open, parse_trace
+from dagrun.engine.checks.opens import Open, parse_trace
 
 TRACE = r"""
 12 openat(AT_FDCWD</home/x>, "a.csv", O_RDONLY|O_CLOEXEC) = 3</home/x/a.csv>

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagrun import Context, stage
-from dagrun.engine.closure import CodeVersion
+from dagrun.engine.code.closure import CodeVersion
 from dagrun.engine.keys import make_key, make_preimage, make_recipe
 
 CODE = CodeVersion(

@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from dagrun.engine.changes import FileChange
-from dagrun.engine.explain import Cause
-from dagrun.engine.reasons import LONGEST, in_one_line
+from dagrun.engine.explaining.changes import FileChange
+from dagrun.engine.explaining.explain import Cause
+from dagrun.engine.explaining.reasons import LONGEST, in_one_line
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 

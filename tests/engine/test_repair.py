@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
-from dagrun.engine.findings import Finding
-from dagrun.engine.fsck import check
-from dagrun.engine.pins import pin
-from dagrun.engine.repair import mend, recompute
-from dagrun.engine.runlog import RunLog
+from dagrun.engine.history.runlog import RunLog
 from dagrun.engine.running import RunSettings
 from dagrun.engine.store.durable import StoreUnusable
 from dagrun.engine.store.entries import ENTRY_VERSION
 from dagrun.engine.store.refs import DamagedRef
 from dagrun.engine.store.store import DamagedMarker, Store
+from dagrun.engine.upkeep.findings import Finding
+from dagrun.engine.upkeep.fsck import check
+from dagrun.engine.upkeep.pins import pin
+from dagrun.engine.upkeep.repair import mend, recompute
 
 
 def damage(path: Path) -> None:

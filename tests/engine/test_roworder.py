@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dagrun.engine.roworder import keeps_order
+from dagrun.engine.frames.roworder import keeps_order
 from dagrun.engine.tables import TABLE
 
 Plan = Callable[[pl.LazyFrame], pl.LazyFrame]

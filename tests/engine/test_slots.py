@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests_project import ProjectFolder, statuses
 
 from dagrun import stage
-from dagrun.engine.amounts import SettingInvalid, read_amount, read_amounts, show_amount
-from dagrun.engine.attempts import Attempt
+from dagrun.engine.dispatching.amounts import SettingInvalid, read_amount, read_amounts, show_amount
+from dagrun.engine.dispatching.attempts import Attempt
+from dagrun.engine.dispatching.slots import Slots
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.plan import Decision
-from dagrun.engine.slots import Slots
 from dagrun.engine.stage import StageInvalid
 
 CAPACITY = {"jobs": 4, "memory": 10, "gpu": 2}

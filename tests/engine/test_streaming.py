@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
-from dagrun.engine import externalsort, streaming
 from dagrun.engine.codec import Ordered
-from dagrun.engine.externalsort import TotalOrder, sorted_batches
-from dagrun.engine.streaming import ROW_GROUP, PlanFailed, read_batches, write_lazy
-from dagrun.engine.tabledigest import UnsupportedColumn, digest_table
+from dagrun.engine.frames import externalsort, streaming
+from dagrun.engine.frames.externalsort import TotalOrder, sorted_batches
+from dagrun.engine.frames.streaming import ROW_GROUP, PlanFailed, read_batches, write_lazy
+from dagrun.engine.frames.tabledigest import UnsupportedColumn, digest_table
 from dagrun.engine.tables import TABLE, sorted_by
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))

@@ -12,7 +12,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from dagrun.engine.tablediff import AmbiguousKey, UnknownKey, compare_rows, describe_values
+from dagrun.engine.explaining.tablediff import (
+    AmbiguousKey,
+    UnknownKey,
+    compare_rows,
+    describe_values,
+)
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
-from dagrun.engine.tabledigest import (
+from dagrun.engine.frames.tabledigest import (
     BLOCK,
     ChangedSchema,
     TableDigest,

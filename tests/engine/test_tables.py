@@ -17,8 +17,8 @@ from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes
 
 from dagrun.engine.codec import Ordered
-from dagrun.engine.streaming import PlanFailed, UnknownOrder
-from dagrun.engine.tabledigest import UnsupportedColumn, digest_table
+from dagrun.engine.frames.streaming import PlanFailed, UnknownOrder
+from dagrun.engine.frames.tabledigest import UnsupportedColumn, digest_table
 from dagrun.engine.tables import TABLE, NotATable, UnsupportedTable, sorted_by
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests_project import ProjectFolder, statuses
 
+from dagrun.engine.checks.undeclared import find_tracer
 from dagrun.engine.events import RunStarted
-from dagrun.engine.undeclared import find_tracer
 
 TRACED = pytest.mark.skipif(not find_tracer()[0], reason=find_tracer()[1])
 

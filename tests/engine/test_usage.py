@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests_project import ProjectFolder
 
 from dagrun.engine.store.store import Store
-from dagrun.engine.usage import usage
+from dagrun.engine.upkeep.usage import usage
 
 
 def test_every_byte_is_told_by_what_it_is_for(project: ProjectFolder) -> None:

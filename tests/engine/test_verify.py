@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests_project import ProjectFolder, statuses
 
+from dagrun.engine.checks.verify import BadShare
 from dagrun.engine.events import RunResult
-from dagrun.engine.verify import BadShare
 
 UNSTEADY = """
     import itertools, os, pathlib

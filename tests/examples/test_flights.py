@@ -21,9 +21,9 @@ import polars as pl
 import pytest
 
 from dagrun import Files
+from dagrun.engine.frames.tabledigest import digest_table
 from dagrun.engine.pipeline import Pipeline, load_pipeline
 from dagrun.engine.project import find_project
-from dagrun.engine.tabledigest import digest_table
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.validate import Contract, ContractViolation, validate
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagrun.engine
 import dagrun.stages
-from dagrun.engine.closure import Closures
+from dagrun.engine.code.closure import Closures
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.project import find_project

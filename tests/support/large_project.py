@@ -72,7 +72,8 @@ print(json.dumps({"code": code, "seconds": seconds, "peak": peak * 1024}))
 
 
 SMALLER = """
-from dagrun.engine import externalsort, streaming
+from dagrun.engine.frames import externalsort
+from dagrun.engine.frames import streaming
 externalsort.RUN_BYTES, externalsort.BLOCK_BYTES, streaming.ROW_GROUP = 16 << 20, 1 << 19, 1 << 14
 """
 """Runs, blocks and row groups for a table of a few hundred megabytes."""

@@ -1,0 +1,1 @@
+"""Tests of a pipeline's honesty: the same again, and nothing undeclared."""

@@ -1,0 +1,300 @@
+"""Verifying: executing hits again, and naming what does not come out the same.
+
+Guarantee: nothing in the store is written or replaced; what a stage gives is dumped into a scratch
+store, compared by logical digest, and thrown away. The limits: equal digests once do not prove
+that a stage is deterministic, only that it was; effects are never executed for this; and where
+tables differ, both are loaded into memory to say how.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from dagrun.engine.branches import NOTHING
+from dagrun.engine.dispatching.launch import own_process
+from dagrun.engine.elements import element_recipe, expand
+from dagrun.engine.errors import DagrunError
+from dagrun.engine.events import Check, Difference, Event, Output, StageResult, StageVerified
+from dagrun.engine.execute import (
+    Made,
+    Request,
+    describe,
+    find_handle,
+    find_recipe,
+    make_outputs,
+)
+from dagrun.engine.executors.named import EXECUTORS
+from dagrun.engine.history.hearing import heard
+from dagrun.engine.keys import Recipe, make_key, make_preimage
+from dagrun.engine.lists import outputs_of
+from dagrun.engine.prepare import Prepared
+from dagrun.engine.store.durable import temporary_path
+from dagrun.engine.store.store import Store
+
+MOST_FIELDS = 10
+"""How many differing fields of one document are named."""
+
+
+def verify_hits(
+    prepared: Prepared,
+    results: Mapping[str, StageResult],
+    store: Store,
+    *,
+    run_id: str,
+    overrides: Mapping[str, Mapping[str, Any]],
+    share: float,
+    capacity: Mapping[str, float],
+    executor: str,
+    emit: Callable[[Event], None],
+) -> tuple[Check, ...] | None:
+    """Execute the hits among `results` again, or a `share` of them (at least one), at random.
+
+    None for a share of 0. The inputs are read from the store, so no stage waits for another, and
+    as many run at a time as `capacity` has jobs. Of a mapped stage every element is a hit of its
+    own. The run's handle must be registered.
+    """
+    if not share:
+        return None
+    made = {
+        item: (result.key or "", output)
+        for result in results.values()
+        for item, output in result.outputs.items()
+    }
+    calls: dict[str, tuple[Request, dict[str, Output]]] = {}
+    for name in prepared.order:
+        if results[name].status == "hit":
+            request = _request(prepared, results[name], made, run_id, overrides)
+            calls |= _calls(prepared.recipes[name], request, results[name], store)
+    if share < 1 and calls:
+        chosen = random.Random(run_id).sample(list(calls), max(1, round(share * len(calls))))
+        calls = {name: call for name, call in calls.items() if name in chosen}
+    jobs = int(capacity["jobs"])
+    checks: dict[str, Check] = {}
+    executors: dict[str, Executor] = {}
+    running: dict[Future[Check], str] = {}
+    waiting = list(reversed(calls.items()))
+    with ExitStack() as stack:
+        while waiting or running:
+            # An executor may have more threads than stages may compute at a time.
+            while waiting and len(running) < jobs:
+                name, (request, stored) = waiting.pop()
+                options = own_process(prepared.recipes[request.stage].stage)
+                kind = "processes" if options else executor
+                if kind not in executors:
+                    executors[kind] = EXECUTORS[kind](jobs)
+                    stack.callback(executors[kind].shutdown, wait=False, cancel_futures=True)
+                running[executors[kind].submit(check, request, stored, **options)] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name, error = running.pop(future), future.exception()
+                found = Check(name=name, error=str(error)) if error else future.result()
+                checks[name] = dataclasses.replace(found, name=name)
+                done = len(checks)
+                emit(StageVerified(check=checks[name], done=done, total=len(calls)))
+    return tuple(checks[name] for name in calls)
+
+
+def _calls(
+    recipe: Recipe, request: Request, result: StageResult, store: Store
+) -> Iterator[tuple[str, tuple[Request, dict[str, Output]]]]:
+    """Yield what to call again, by name, and the outputs that it should give."""
+    if not recipe.stage.mapped:
+        yield request.stage, (request, dict(result.outputs))
+        return
+    parts = {name: [part for _, part in outputs_of(it)] for name, it in result.outputs.items()}
+    for element in expand(recipe, request.inputs, store.load):
+        inputs = {**request.inputs, **element.inputs}
+        one = element_recipe(recipe, element.params)
+        logical = {name: inputs[name].logical for name in one.stage.inputs}
+        asked = dataclasses.replace(
+            request,
+            key=make_key(make_preimage(one, logical)),
+            inputs=inputs,
+            element=element.forms,
+        )
+        stored = {name: outputs[element.index] for name, outputs in parts.items()}
+        yield f"{request.stage}[{element.index}]", (asked, stored)
+
+
+def _request(
+    prepared: Prepared,
+    result: StageResult,
+    made: Mapping[str, tuple[str, Output]],
+    run_id: str,
+    overrides: Mapping[str, Mapping[str, Any]],
+) -> Request:
+    project, stage = prepared.pipeline.project, prepared.recipes[result.name].stage
+    producers = {item: made.get(item, ("", NOTHING)) for item in stage.inputs}
+    return Request(
+        run_id=run_id,
+        root=project.root,
+        pipeline=project.pipeline,
+        stage=result.name,
+        key=result.key or "",
+        seed=prepared.seed,
+        inputs={item: output for item, (_, output) in producers.items()},
+        producers={item: (key, item) for item, (key, _) in producers.items()},
+        overrides=dict(overrides.get(result.name, {})),
+    )
+
+
+@heard
+def check(request: Request, stored: dict[str, Output]) -> Check:
+    """Execute a stage and compare what it gives with its `stored` outputs. Never raises."""
+    try:
+        handle = find_handle(request)
+        recipe = find_recipe(request, handle)
+        with _scratch(handle.store) as scratch:
+            made = make_outputs(request, recipe, handle, scratch)
+            differences: list[Difference] = []
+            for name, output in stored.items():
+                differences += _compare(name, handle.store, output, scratch, made.outputs[name])
+            return Check(
+                name=request.stage,
+                seconds=made.seconds,
+                differences=tuple(differences),
+                cause=_cause(differences, made, recipe.stage.order_by),
+            )
+    except Exception as error:  # noqa: BLE001 - a stage may raise anything
+        return Check(name=request.stage, error=describe(request.stage, error))
+
+
+@contextmanager
+def _scratch(store: Store) -> Iterator[Store]:
+    """Give a store that is removed with all that was put into it; also after a crash."""
+    folder = temporary_path(store.temporary)
+    scratch = Store(folder)
+    scratch.temporary.mkdir(parents=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+ANOTHER_ORDER = "the same rows in another order"
+
+
+def _compare(
+    name: str, store: Store, stored: Output, scratch: Store, made: Output
+) -> list[Difference]:
+    if made.logical == stored.logical:
+        return []
+    if stored.columns and made.columns:
+        return _compare_tables(name, store, stored, scratch, made)
+    if stored.codec == made.codec and stored.codec.endswith(":DOCUMENT"):
+        fields = list(_fields(store.load(stored), scratch.load(made), ""))
+        more = len(fields) - MOST_FIELDS
+        found = [Difference(output=name, column=at, what=what) for at, what in fields[:MOST_FIELDS]]
+        return [*found, Difference(output=name, what=f"and {more} more")] if more > 0 else found
+    sizes = f"{made.size:,} bytes, stored are {stored.size:,}"
+    return [Difference(output=name, what=f"another content ({sizes})")]
+
+
+def _compare_tables(
+    name: str, store: Store, stored: Output, scratch: Store, made: Output
+) -> list[Difference]:
+    unlike = [
+        column
+        for column in dict.fromkeys((*stored.columns, *made.columns))
+        if tuple(stored.columns.get(column, ())) != tuple(made.columns.get(column, ()))
+    ]
+    if made.rows != stored.rows:
+        what = f"{made.rows:,} rows, stored are {stored.rows:,}"
+        return [Difference(output=name, what=what)] + [
+            Difference(output=name, column=column, what="other values") for column in unlike
+        ]
+    before, after = store.load(stored), scratch.load(made)
+    if stored.columns.keys() == made.columns.keys() and _same_rows(scratch, before, after):
+        return [Difference(output=name, column=column, what=ANOTHER_ORDER) for column in unlike]
+    found = []
+    for column in unlike:
+        old, new = stored.columns.get(column), made.columns.get(column)
+        if old is None or new is None:
+            what = "a new column" if old is None else "the column is gone"
+        elif old[0] != new[0]:
+            what = f"{new[0]}, stored is {old[0]}"
+        else:
+            what = _values(before[column], after[column])
+        found.append(Difference(output=name, column=column, what=what))
+    return found or [Difference(output=name, what="the order of its columns")]
+
+
+def _same_rows(scratch: Store, before: Any, after: Any) -> bool:
+    """Tell whether two frames differ in nothing but the order of their rows."""
+    columns = before.columns
+    try:
+        first, second = before.sort(columns), after.select(columns).sort(columns)
+    except Exception:  # noqa: BLE001 - some dtypes have no order, and Polars has no one error for it
+        return False
+    return scratch.dump(first).logical == scratch.dump(second).logical
+
+
+def _values(before: Any, after: Any) -> str:
+    """Say in how many rows two columns of one dtype differ, and floats by how much."""
+    try:
+        unlike = before.ne_missing(after)
+        count = unlike.sum()
+        text = f"other values in {count:,} of {len(before):,} rows"
+        if count and before.dtype.is_float():
+            most = (before - after).abs().max()
+            return text if most is None else f"{text}, by at most {most:.3g}"
+    except Exception:  # noqa: BLE001 - nested columns are not compared value by value
+        return "other values"
+    return text if count else "values that differ in bits only"
+
+
+def _fields(before: Any, after: Any, at: str) -> Iterator[tuple[str | None, str]]:
+    """Yield the place of each difference between two documents, and both values."""
+    if dataclasses.is_dataclass(before) and type(before) is type(after):
+        for field in dataclasses.fields(before):
+            old, new = getattr(before, field.name), getattr(after, field.name)
+            yield from _fields(old, new, f"{at}.{field.name}" if at else field.name)
+    elif isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        for name, old in before.items():
+            yield from _fields(old, after[name], f"{at}.{name}" if at else str(name))
+    elif isinstance(before, list | tuple) and type(before) is type(after):
+        if len(before) != len(after):
+            yield at or None, f"{len(after)} items, stored are {len(before)}"
+            return
+        for place, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from _fields(old, new, f"{at}[{place}]")
+    elif repr(before) != repr(after):
+        yield at or None, f"{_short(after)}, stored is {_short(before)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _cause(differences: Sequence[Difference], made: Made, order_by: Sequence[str]) -> str:
+    moved = [found.output for found in differences if found.what == ANOTHER_ORDER]
+    if not differences:
+        return ""
+    if moved and order_by:
+        return f"order_by={tuple(order_by)} leaves ties; add columns that tell the rows apart"
+    if set(moved) & set(made.lazy):
+        return (
+            f"{moved[0]!r} is returned as a LazyFrame without order_by, and a lazy plan need not "
+            "keep its row order; declare @stage(order_by=...)"
+        )
+    if moved:
+        return "nothing fixes the order of its rows; sort them, or declare @stage(order_by=...)"
+    return "usual causes: random numbers without a seed, the clock, the order of a set"
+
+
+class BadShare(DagrunError):
+    """The share of hits to verify is no share."""
+
+    def __init__(self, share: object) -> None:
+        self.share = share
+        super().__init__(
+            f"--verify={share} is no share of the hits: give a number above 0 and at most 1, "
+            "or --verify alone for all of them. A pipeline comes before it: "
+            "dagrun run PIPELINE --verify"
+        )

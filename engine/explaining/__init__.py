@@ -1,0 +1,1 @@
+"""What differs, why a stage runs, and what a run will cost."""

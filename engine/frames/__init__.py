@@ -1,0 +1,1 @@
+"""Tables as values: their digest, their order, and writing them batch by batch."""
