@@ -75,7 +75,8 @@ class Watch:
         self.opened: dict[str, str] = {}
         self.listed: set[str] = set()
         self.doubts: dict[str, None] = {}
-        _WATCHES.append(self)
+        self._began = time.time_ns()
+        _WATCHES[:] = [self]  # one that never stopped, since its pipeline did not load, is over
         if not _HOOKED:
             _HOOKED.append(True)
             sys.addaudithook(_hear)
@@ -104,7 +105,7 @@ class Watch:
                 self.doubts[f"loading writes {name}"] = None
             if name not in self.opened:
                 self.opened[name] = ""  # before it is opened here
-                self.opened[name] = _digest(name)
+                self.opened[name] = _digest(name, self._began)
         elif not _is_ours():
             self.listed.add(name)
 
@@ -119,10 +120,10 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
             watch.hear(event, arguments)
 
 
-def _digest(path: str) -> str:
+def _digest(path: str, began_ns: int) -> str:
     try:
         found = stamp(path)
-        if found is None or found[0] > MOST_BYTES or rested(found, time.time_ns(), 2 * RESTING_NS):
+        if found is None or found[0] > MOST_BYTES or rested(found, began_ns, 2 * RESTING_NS):
             return ""
         return content(path) if os.path.isfile(path) else ""  # noqa: PTH113
     except OSError:

@@ -24,6 +24,7 @@ from typing import Any
 
 from dagrun.engine.code.distributions import canonical_name
 from dagrun.engine.code.imports import LOADED, SEARCHED, is_installed
+from dagrun.engine.errors import DagrunError
 from dagrun.engine.keys import Recipe
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.project import find_project
@@ -68,6 +69,12 @@ class Witness:
         LOADED.clear()  # syntax trees are large, and nobody asks for them any more
         if self.doubts:
             return
+        try:
+            self.seen = self._see(prepared, store, digests)
+        except (OSError, DagrunError) as error:  # something went while it was looked at
+            self.doubts.append(str(error))
+
+    def _see(self, prepared: Prepared, store: Store, digests: dict[str, str]) -> dict[str, Json]:
         absent, digests = self._project(prepared, digests)
         recipes = prepared.recipes.values()
         matched = [*self._matched(recipes, digests)]
@@ -81,7 +88,7 @@ class Witness:
         for name in ("format.json", "stats.json"):
             path = str(store.folder / name)
             digests[path] = content(path) if Path(path).exists() else ""
-        self.seen = {
+        return {
             "surroundings": self._surroundings,
             "links": self._links(),
             "files": [*self._files(digests, absent)],
