@@ -119,3 +119,10 @@ def place_of(origins: Origins, value: types.FunctionType | type) -> Place:
     file = namespace.get("__file__")
     origin = origins.of(value.__module__, file)
     return Place(origin=origin, path=str(file), namespace=namespace)
+
+
+def unwrapped(function: Any) -> Any:
+    """Return the function at the bottom of what decorators have wrapped."""
+    while "__wrapped__" in getattr(function, "__dict__", {}):
+        function = vars(function)["__wrapped__"]
+    return function

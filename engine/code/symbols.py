@@ -25,6 +25,7 @@ from dagrun.engine.code.callables import (
     cells_of,
     named_for_good,
     place_of,
+    unwrapped,
 )
 from dagrun.engine.code.constants import Description, readable
 from dagrun.engine.code.definitions import (
@@ -71,7 +72,7 @@ class Symbols:
 
     def stage(self, function: Callable[..., Any]) -> Symbol:
         """Return the symbol of a stage's own function, named but not yet filled."""
-        plain = _unwrapped(function)
+        plain = unwrapped(function)
         if not isinstance(plain, types.FunctionType):
             return Symbol(name=f"{type(plain).__module__}:{type(plain).__qualname__}")
         mark = "" if plain is function else "@"
@@ -84,7 +85,7 @@ class Symbols:
         Raises `Opaque`.
         """
         if isinstance(function, types.FunctionType) and self._is_ours(function):
-            self._build_function(function, symbol, defaults=function is not _unwrapped(function))
+            self._build_function(function, symbol, defaults=function is not unwrapped(function))
         else:
             self._build_constant(function, "its function", symbol)
         symbol.text = "\n".join([symbol.text, *symbol.inlined])
@@ -294,9 +295,3 @@ def _external(symbol: Symbol, origin: Origin, name: str) -> Json:
         symbol.distributions[origin.name] = origin.version
         symbol.files.update(dict.fromkeys(origin.files))
     return {"$external": name}
-
-
-def _unwrapped(function: Any) -> Any:
-    while "__wrapped__" in getattr(function, "__dict__", {}):
-        function = vars(function)["__wrapped__"]
-    return function
