@@ -114,7 +114,7 @@ def both(*words: str) -> Both:
     assert full is not None
     if quick is not None:
         assert quick.code == full.code, full.err
-        assert steady(quick.err) == steady(full.err)
+        assert steady(quick.err) == steady(full.err), f"{quick.err}\n--- in full ---\n{full.err}"
         assert without_run(quick, words) == without_run(full, words)
     return Both(quick, full)
 

@@ -8,7 +8,7 @@ import pytest
 from large_project import BYTES_PER_ROW, SMALLER, run_pipeline
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
-ROWS = 20_000_000 if SOAK else 1_500_000
+ROWS = 20_000_000 if SOAK else 2_500_000
 MOST = 1_500_000_000
 
 
