@@ -36,7 +36,7 @@ def steady(text: str) -> str:
     """Replace what differs between runs, keeping every column in its place."""
     text = re.sub(r"\b\d+\.\d{2} s\b", "0.00 s", text)
     text = re.sub(r" \((saved )?about [^)]*\)", "", text)
-    text = re.sub(r"\bin \d+(\.\d)? s\b", "in 0.0 s", text)
+    text = re.sub(r"\bin \d+(\.\d)? (s|min)\b", "in 0.0 s", text)
     text = re.sub(r"\b\d+ minutes? ago\b", "just now", text)
     text = re.sub(r"\brun [0-9a-f]{4}\b", "run 7f3a", text)
     return re.sub(r"\b(show|logs) [0-9a-f]{4}\b", r"\1 7f3a", text)
