@@ -40,6 +40,8 @@ COMMANDS = {
     "pin": f"{_STORE}:pin",
     "unpin": f"{_STORE}:unpin",
     "registry": f"{_MODEL}:registry",
+    "export": f"{_MODEL}:export",
+    "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
 }

@@ -64,6 +64,33 @@ def predict(**options: Any) -> int:
     return carry_out("dagrun.cli.predict:predict", options)
 
 
+@click.command(epilog="Example: dagrun export flights@champion -o flights.bundle")
+@click.argument("name", metavar="NAME[@ALIAS]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Where to write it. [default: NAME-VERSION.bundle]",
+)
+@pipeline_option
+def export(**options: Any) -> int:
+    """Write a model's bundle to a file."""
+    return carry_out("dagrun.cli.exchange:export", options)
+
+
+@click.command(
+    "import", epilog="Example: dagrun import flights.bundle --alias champion --reason 'moved'"
+)
+@click.argument("file", type=_FILE)
+@click.option("--name", help="The model's name. [default: the bundle's own]")
+@click.option("--alias", help="An alias to point to it.")
+@_REASON
+@pipeline_option
+def import_(**options: Any) -> int:
+    """Register the bundle in FILE, once its golden rows give the same bits here."""
+    return carry_out("dagrun.cli.exchange:import_", options)
+
+
 @click.group(cls=NamingGroup, epilog="Example: dagrun registry show flights")
 def registry() -> None:
     """Models: their versions and aliases."""

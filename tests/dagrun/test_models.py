@@ -234,6 +234,34 @@ def test_registry_lists_and_moves_aliases(call: Call) -> None:
     assert again.out == "late@champion already -> late@2\n"
 
 
+def test_a_model_moves_to_another_project_as_a_file(
+    call: Call, models: ProjectFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flights(20).write_parquet("rows.parquet")
+    assert call("predict", "late@1", "rows.parquet", "-o", "here.csv").code == 0
+    told = call("export", "late@1").out
+    assert told.startswith("late@1 -> late-1.bundle  bundle ")
+    assert "the folder nowhere does not exist" in call("export", "late", "-o", "nowhere/x").err
+    other = ProjectFolder(tmp_path / "other")
+    other.write("pyproject.toml", "")
+    other.write(
+        "pipeline.py", "from dagrun import stage\n\n@stage\ndef one() -> int:\n    return 1\n"
+    )
+    monkeypatch.chdir(other.root)
+    assert call("run").code == 0
+    file, why = str(models.root / "late-1.bundle"), ("--reason", "moved")
+    told = call("import", file, "--name", "later", "--alias", "champion", *why).out
+    assert "-> later@1  bundle" in told
+    assert "golden rows bit-identical, champion -> @1" in told
+    rows = str(models.root / "rows.parquet")
+    assert call("predict", "later", rows, "-o", "there.csv").code == 0
+    assert Path("there.csv").read_text() == (models.root / "here.csv").read_text()
+    assert "-> later@1" in call("import", file, "--name", "later", *why).out
+    Path("bad.bundle").write_bytes((models.root / "late-1.bundle").read_bytes()[:-9])
+    assert "the bundle is damaged" in call("import", "bad.bundle", *why).err
+    assert call("import", "bad.bundle", *why).code == 2
+
+
 def test_registry_refuses_what_is_not_there(call: Call) -> None:
     why = ("--reason", "because")
     assert "late@VERSION" in call("registry", "promote", "late", "champion", *why).err

@@ -1,0 +1,58 @@
+"""`dagrun export` and `dagrun import`: a model between projects and machines, as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dagrun.cli.models import DIFFERENT, open_registry
+from dagrun.engine.errors import DefinitionError
+from dagrun.engine.store.durable import write_whole
+from dagrun.stages.bundle import GoldenMismatch, check, read_bundle
+from dagrun.ui.quantities import counted, short, size
+from dagrun.ui.terminal import show, tell_error
+
+
+class NoFolder(DefinitionError):
+    """A file is to be written into a folder that does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"cannot write {path}: the folder {path.parent} does not exist")
+
+
+def export(*, name: str, output: str | None, pipeline: str | None) -> int:
+    """Write a version's bundle to a file, whole or not at all. Raises `NotRegistered`."""
+    registry = open_registry(pipeline)
+    version = registry.resolve(name)
+    bundle = registry.load(version)
+    path = Path(output or f"{version.name}-{version.version}.bundle")
+    if not path.parent.is_dir():
+        raise NoFolder(path)
+    data = bundle.to_bytes()
+    write_whole(path, data, path.parent)
+    show(f"{version} -> {path}  bundle {short(bundle.digest)}, {size(len(data))}")
+    return 0
+
+
+def import_(
+    *, file: str, name: str | None, alias: str | None, reason: str, pipeline: str | None
+) -> int:
+    """Register the bundle in a file. Raises `BundleDamaged` or `NameInvalid`.
+
+    Its golden rows are computed first: a bundle that gives other bits here is not let in.
+    """
+    registry = open_registry(pipeline)
+    bundle = read_bundle(file)
+    report = check(bundle)
+    try:
+        report.require()
+    except GoldenMismatch as error:
+        tell_error(str(error))
+        return DIFFERENT
+    version = registry.register(name or bundle.name, bundle, reason=reason)
+    if alias is not None:
+        registry.set_alias(version.name, alias, version.version, reason=reason)
+    now = f", {alias} -> @{version.version}" if alias else ""
+    proof = f"{counted(report.rows, 'golden row')} bit-identical"
+    show(f"{file} -> {version}  bundle {short(bundle.digest)}, {proof}{now}")
+    return 0
