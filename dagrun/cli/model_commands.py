@@ -87,7 +87,10 @@ def export(**options: Any) -> int:
 @_REASON
 @pipeline_option
 def import_(**options: Any) -> int:
-    """Register the bundle in FILE, once its golden rows give the same bits here."""
+    """Register the bundle in FILE.
+
+    It is let in only if its golden rows give the same bits here.
+    """
     return carry_out("dagrun.cli.exchange:import_", options)
 
 
