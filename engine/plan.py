@@ -64,11 +64,6 @@ class Plan:
     stages: tuple[PlannedStage, ...]
     decisions: Mapping[str, Decision]
 
-    @property
-    def expected_seconds(self) -> float:
-        """Seconds that the stages to run took last time, summed."""
-        return sum(stage.seconds or 0.0 for stage in self.stages if stage.action == "run")
-
 
 def decide(
     recipe: Recipe, inputs: Mapping[str, Output] | None, find: Find, forced: bool

@@ -13,7 +13,6 @@ under their names, and the folders that the project imports from must be on `sys
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,19 +93,6 @@ class Closures:
                     raise OpaqueObject(where, opaque, paths[name]) from None
                 waiting.append(found[name])
         return _collect(found, paths, where)
-
-    def loaded_files(self) -> tuple[Path, ...]:
-        """Return the files of all modules of the project that are imported now, sorted.
-
-        They hold the imports and computations that decide what names stand for, which the `files`
-        of a code version need not include.
-        """
-        origins, found = self._symbols.origins, set()
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file and origins.of(name, file).kind == "project":
-                found.add(Path(file))
-        return tuple(sorted(found))
 
 
 def _collect(
