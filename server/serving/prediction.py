@@ -29,7 +29,7 @@ from dagrun.server.serving.rows import NotAdmitted, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.stages.bundle import score
-from dagrun.stages.features.errors import BadValue, DtypeMismatch, UnknownColumn
+from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
 _MANY_ROWS = 9

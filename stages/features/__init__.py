@@ -4,19 +4,19 @@ Write features with the constructors below, gather them with `feature_set`, fit 
 rows, and transform frames (`FeatureSpec.transform`) or single rows (`FeatureSpec.row_function`).
 """
 
-from dagrun.stages.features.bucket import bucket_fixed, bucket_quantile
-from dagrun.stages.features.category import cross, frequency, lower, one_hot, ordinal
-from dagrun.stages.features.clock import cyclical, date_parts
 from dagrun.stages.features.column import Column
-from dagrun.stages.features.define import Feature
 from dagrun.stages.features.feature_set import FeatureSet, feature_set
-from dagrun.stages.features.group import group_agg, target_mean
 from dagrun.stages.features.hard import hard_rows
-from dagrun.stages.features.impute import impute_const, impute_stat, missing_flag
-from dagrun.stages.features.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
-from dagrun.stages.features.scale import clip_iqr, minmax, robust_scale, standardize
-from dagrun.stages.features.span import time_since
 from dagrun.stages.features.spec import FeatureSpec
+from dagrun.stages.ops.bucket import bucket_fixed, bucket_quantile
+from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
+from dagrun.stages.ops.clock import cyclical, date_parts
+from dagrun.stages.ops.define import Feature
+from dagrun.stages.ops.group import group_agg, target_mean
+from dagrun.stages.ops.impute import impute_const, impute_stat, missing_flag
+from dagrun.stages.ops.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
+from dagrun.stages.ops.scale import clip_iqr, minmax, robust_scale, standardize
+from dagrun.stages.ops.span import time_since
 
 __all__ = [
     "Column",

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dagrun.engine.codec import Dumped
-from dagrun.stages.features.errors import SpecDamaged
 from dagrun.stages.features.spec import FeatureSpec
+from dagrun.stages.ops.errors import SpecDamaged
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

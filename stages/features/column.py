@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dagrun.stages.features.errors import (
+from dagrun.stages.ops.errors import (
     BadValue,
     DtypeMismatch,
     FeatureDefinitionError,
     UnknownColumn,
 )
-from dagrun.stages.features.kind import DTYPES, Dtype, Kind
+from dagrun.stages.ops.kind import DTYPES, Dtype, Kind
 
 _EXACT = 2**53
 _LIMIT = 2**63

@@ -15,11 +15,11 @@ from typing import Any
 from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
-from dagrun.stages.features.errors import SpecDamaged, UnknownOp
-from dagrun.stages.features.op import Op
-from dagrun.stages.features.ops import OPS
 from dagrun.stages.features.step import Output, Step
-from dagrun.stages.features.table import Table, read_table
+from dagrun.stages.ops.catalog import OPS
+from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
+from dagrun.stages.ops.op import Op
+from dagrun.stages.ops.table import Table, read_table
 
 FORMAT = "dagrun.features"
 VERSION = 1

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from dagrun.stages.features.column import Column
-from dagrun.stages.features.define import Feature, Source, flatten
-from dagrun.stages.features.errors import FeatureDefinitionError
 from dagrun.stages.features.fit import fit
-from dagrun.stages.features.numeric import cast
 from dagrun.stages.features.spec import FeatureSpec
+from dagrun.stages.ops.define import Feature, Source, flatten
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.numeric import cast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

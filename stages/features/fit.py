@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dagrun.stages.features.column import Column, admit, check_schema, column_of
-from dagrun.stages.features.define import Feature
-from dagrun.stages.features.errors import DtypeMismatch, FeatureDefinitionError, UnknownColumn
-from dagrun.stages.features.kind import NUMBER, WIDENED, Kind
-from dagrun.stages.features.numeric import Cast
-from dagrun.stages.features.op import Op
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.features.step import Output, Step, column_name, expressions, work_frame
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.define import Feature
+from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError, UnknownColumn
+from dagrun.stages.ops.kind import NUMBER, WIDENED, Kind
+from dagrun.stages.ops.numeric import Cast
+from dagrun.stages.ops.op import Op
+from dagrun.stages.ops.training import Training
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import polars as pl
 
-from dagrun.stages.features.clock import FIRST, LAST, Clock
 from dagrun.stages.features.column import Column
-from dagrun.stages.features.errors import CannotFit
-from dagrun.stages.features.kind import DAY
 from dagrun.stages.features.spec import FeatureSpec
+from dagrun.stages.ops.clock import FIRST, LAST, Clock
+from dagrun.stages.ops.errors import CannotFit
+from dagrun.stages.ops.kind import DAY
 
 T = TypeVar("T")
 _LEAST, _MOST = -(2**63), 2**63 - 1

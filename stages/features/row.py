@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dagrun.stages.features.kind import NAN_IS_NULL, Kind
+from dagrun.stages.ops.kind import NAN_IS_NULL, Kind
 
 RowFunction = Callable[[Sequence[object]], tuple[float, ...]]
 

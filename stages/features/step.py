@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dagrun.stages.features.kind import Kind
-from dagrun.stages.features.op import Op
+from dagrun.stages.ops.kind import Kind
+from dagrun.stages.ops.op import Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "dagrun.server": (
         "dagrun.server",
         "dagrun.stages.features",
+        "dagrun.stages.ops",
         "dagrun.stages.bundle",
         "dagrun.engine",
         "dagrun.proto",

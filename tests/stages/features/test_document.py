@@ -11,8 +11,8 @@ import pytest
 from dagrun.engine.codec import codec_name, find_codec
 from dagrun.engine.errors import UnknownVersion
 from dagrun.stages import features as f
-from dagrun.stages.features.errors import SpecDamaged, UnknownOp
-from dagrun.stages.features.ops import OPS
+from dagrun.stages.ops.catalog import OPS
+from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 
 TRAIN = pl.DataFrame(
     {

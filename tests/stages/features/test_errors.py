@@ -10,7 +10,7 @@ import pytest
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages import features as f
-from dagrun.stages.features.errors import (
+from dagrun.stages.ops.errors import (
     BadValue,
     CannotFit,
     DtypeMismatch,

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.op import Op
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.op import Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ import os
 import polars as pl
 import pytest
 
-from dagrun.stages.features.clock import Clock
-from dagrun.stages.features.kind import DAY, FIRST_DAY, LAST_DAY
-from dagrun.stages.features.zone import transitions
+from dagrun.stages.ops.clock import Clock
+from dagrun.stages.ops.kind import DAY, FIRST_DAY, LAST_DAY
+from dagrun.stages.ops.zone import transitions
 
 ZONES = ["America/New_York", "Europe/Lisbon", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]
 if os.environ.get("DAGRUN_SOAK"):

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from dagrun.engine.canonical import digest_bytes
-from dagrun.stages.features.errors import SpecDamaged
+from dagrun.stages.ops.errors import SpecDamaged
 
 Scalar = str | int | bool
 

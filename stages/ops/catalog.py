@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagrun.stages.features import (
+from dagrun.stages.ops import (
     bucket,
     category,
     clock,
@@ -12,7 +12,7 @@ from dagrun.stages.features import (
     scale,
     span,
 )
-from dagrun.stages.features.op import Op
+from dagrun.stages.ops.op import Op
 
 OPS: dict[str, type[Op]] = {
     kind.op: kind

@@ -17,12 +17,12 @@ from typing import Literal, Self
 import numpy as np
 import polars as pl
 
-from dagrun.stages.features.define import Feature, Features, Source, flatten, name_of, number, only
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import KEY
-from dagrun.stages.features.op import Names, Op
-from dagrun.stages.features.table import Table, flat, groups, make_table
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.define import Feature, Features, Source, flatten, name_of, number, only
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import KEY
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.table import Table, flat, groups, make_table
+from dagrun.stages.ops.training import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,12 @@ from typing import Self
 
 import polars as pl
 
-from dagrun.stages.features.define import Feature, Features, Source, each, name_of, only
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import KEY, TEXT, Kind
-from dagrun.stages.features.op import Names, Op
-from dagrun.stages.features.table import Scalar, Table, make_table
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, only
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import KEY, TEXT, Kind
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.table import Scalar, Table, make_table
+from dagrun.stages.ops.training import Training
 
 MOST_COLUMNS = 10_000
 """The most categories that one_hot turns into columns."""

@@ -11,11 +11,11 @@ from typing import Literal, Self
 
 import polars as pl
 
-from dagrun.stages.features.clock import FIRST, LAST, bounded, bounded_row
-from dagrun.stages.features.define import Feature, Features, Source, name_of, only
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import DAY, MOMENT, Kind
-from dagrun.stages.features.op import Names, Op
+from dagrun.stages.ops.clock import FIRST, LAST, bounded, bounded_row
+from dagrun.stages.ops.define import Feature, Features, Source, name_of, only
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import DAY, MOMENT, Kind
+from dagrun.stages.ops.op import Names, Op
 
 Unit = Literal["seconds", "minutes", "hours", "days"]
 _UNITS = {"seconds": 1_000_000, "minutes": 60_000_000, "hours": 3_600_000_000, "days": DAY}

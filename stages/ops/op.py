@@ -20,8 +20,8 @@ from typing import ClassVar, Protocol, Self
 
 import polars as pl
 
-from dagrun.stages.features.kind import NUMBER, Kind
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.kind import NUMBER, Kind
+from dagrun.stages.ops.training import Training
 
 
 class Names(Protocol):

@@ -19,11 +19,11 @@ from typing import Self
 
 import polars as pl
 
-from dagrun.stages.features.define import Feature, Features, Source, each, flatten, name_of, number
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import DAY, FIRST_DAY, LAST_DAY, MOMENT, Kind
-from dagrun.stages.features.op import Names, Op
-from dagrun.stages.features.zone import check_zone, transitions
+from dagrun.stages.ops.define import Feature, Features, Source, each, flatten, name_of, number
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import DAY, FIRST_DAY, LAST_DAY, MOMENT, Kind
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.zone import check_zone, transitions
 
 FIRST, LAST = FIRST_DAY * DAY, LAST_DAY * DAY
 _SECOND = 1_000_000

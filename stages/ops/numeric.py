@@ -11,10 +11,10 @@ from typing import Literal
 
 import polars as pl
 
-from dagrun.stages.features.define import Feature, Features, Source, each, name_of, number, only
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import NUMBER, Kind
-from dagrun.stages.features.op import Names, Op
+from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, number, only
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import NUMBER, Kind
+from dagrun.stages.ops.op import Names, Op
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import FIRST_DAY, LAST_DAY
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import FIRST_DAY, LAST_DAY
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DAY = 86_400

@@ -11,11 +11,11 @@ from typing import Any, Literal, Self
 
 import polars as pl
 
-from dagrun.stages.features.define import Features, Source, each, number
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.kind import ANY, NUMBER, TEXT, Kind
-from dagrun.stages.features.op import Names, Op
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.define import Features, Source, each, number
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.kind import ANY, NUMBER, TEXT, Kind
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.training import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

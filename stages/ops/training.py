@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dagrun.stages.features.errors import CannotFit
-from dagrun.stages.features.table import Scalar
+from dagrun.stages.ops.errors import CannotFit
+from dagrun.stages.ops.table import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

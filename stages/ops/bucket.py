@@ -14,10 +14,10 @@ from typing import Self
 
 import polars as pl
 
-from dagrun.stages.features.define import Features, Source, each, number
-from dagrun.stages.features.errors import FeatureDefinitionError
-from dagrun.stages.features.op import Names, Op
-from dagrun.stages.features.training import Training
+from dagrun.stages.ops.define import Features, Source, each, number
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.training import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
