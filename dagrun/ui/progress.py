@@ -47,11 +47,13 @@ class Progress:
         self._live: Live | None = None
         self._stderr: TextIO | None = None
         self._terminals: set[str] = set()
+        self._can_be_live = False
 
     def __enter__(self) -> Progress:
         # Kept now: during the run, standard error is shared out to the stages.
         self._stderr = sys.stderr
         self._terminals = {"stderr", "stdout"} if sys.stdout.isatty() else {"stderr"}
+        self._can_be_live = is_live()
         return self
 
     def __exit__(
@@ -122,7 +124,7 @@ class Progress:
             self._live.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def _go_live(self) -> None:
-        if self._live is not None or not is_live():
+        if self._live is not None or not self._can_be_live:
             return
         from rich.console import Console
         from rich.live import Live
