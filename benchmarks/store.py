@@ -81,7 +81,8 @@ def main() -> None:
     def commit(folder: Path) -> None:
         store = Store.open(folder)
         outputs = {"frame": store.dump(frame)}
-        store.commit(Entry(key=KEY, stage="frame", preimage={}, outputs=outputs), {})
+        with store.lock(KEY) as claim:
+            store.commit(claim, Entry(key=KEY, stage="frame", preimage={}, outputs=outputs), {})
 
     def load(folder: Path) -> pl.DataFrame:
         store = Store.open(folder)

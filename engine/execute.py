@@ -131,14 +131,15 @@ def perform(request: Request) -> Reply:
         recipe = find_recipe(request, handle)
         if recipe.stage.effect:
             return _call_effect(request, recipe, handle)
-        with handle.store.lock(request.key):
+        with handle.store.lock(request.key) as claim:
             if not request.force and (entry := handle.store.use(request.key)):
+                handle.store.entries.settle(request.key)
                 return Reply(outputs=dict(entry.outputs), seconds=entry.seconds, shared=True)
             entry = _compute(request, recipe, handle)
             handle.computed(request.key)
-            force = request.force or not recipe.stage.cache
-            stands = handle.store.commit(entry, recipe.code.texts, force=force)
-            return Reply(outputs=dict(stands.outputs), seconds=entry.seconds)
+            # Nobody else can have published it since it was looked for.
+            handle.store.commit(claim, entry, recipe.code.texts, force=True)
+            return Reply(outputs=dict(entry.outputs), seconds=entry.seconds)
     except Exception as error:  # noqa: BLE001 - a stage may raise anything
         trace = None if isinstance(error, UndeclaredReads) else user_trace(error)
         return Reply(error=describe(request.stage, error), trace=trace)

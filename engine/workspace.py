@@ -7,7 +7,7 @@ parts together and decides nothing itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from dagrun.engine.code.closure import code_version
 from dagrun.engine.code.dependencies import Dependencies, list_dependencies
-from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
+from dagrun.engine.errors import DagrunError
 from dagrun.engine.events import Event, RunResult
 from dagrun.engine.explaining.acceptance import accept, accepted_changes, tell_accepted
 from dagrun.engine.explaining.explain import Cause, Explainer
@@ -57,17 +57,6 @@ class Explanation:
     accepted_changes: tuple[Cause, ...] = ()
     has_history: bool = True
     elements: Mapping[str, int] | None = None
-
-
-class UnknownArtifact(DefinitionError):
-    """No stage makes an artifact of that name."""
-
-    def __init__(self, name: str, pipeline: str, known: Iterable[str]) -> None:
-        self.name, self.known = name, tuple(known)
-        super().__init__(
-            f"no artifact named {name!r} in {pipeline}.{nearest(name, self.known)}\n"
-            f"       artifacts: {listing(self.known)}"
-        )
 
 
 class NeverMade(DagrunError):
@@ -161,21 +150,6 @@ class Workspace:
         prepared, plan = self.plan(selection)
         name = prepared.graph.select([name])[-1]
         return self._explain(name, prepared, plan, {})
-
-    def load(self, name: str, wanted: type | None = None) -> Any:
-        """Return an artifact as the last run left it, in the form of `wanted` if that is given.
-
-        A table is a `pl.DataFrame` unless `pl.LazyFrame` or `pyarrow.Table` is wanted. Raises
-        `UnknownArtifact`, or `NeverMade` when no run has made it.
-        """
-        stages = self.pipeline.stages.values()
-        producers = {output: stage.name for stage in stages for output in stage.outputs}
-        if name not in producers:
-            raise UnknownArtifact(name, str(self.project.pipeline), producers)
-        entry = self.runs.last_entry(producers[name])
-        if entry is None:
-            raise NeverMade(producers[name], effect=False)
-        return self.store.load(entry.outputs[name], wanted)
 
     def _explain(
         self, name: str, prepared: Prepared, plan: Plan, seen: dict[str, Explanation]

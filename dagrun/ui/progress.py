@@ -1,11 +1,14 @@
 """Progress of a run: a line as each stage finishes, and on a terminal those that are running.
 
 Rich is imported when the first stage starts on a terminal, so a run of hits never waits for it.
+Guarantee: what is shown above the live lines is never joined to one of them. So they are drawn anew
+here and not by a thread of Rich's, which may draw others after it was worked out what to wipe.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Collection
 from types import TracebackType
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+_REDRAWN_EVERY = 1 / 8
+"""Seconds."""
+
 
 class Progress:
     """Tells a run's events on standard error; a context manager around the run.
@@ -47,11 +53,15 @@ class Progress:
         self._live: Live | None = None
         self._stderr: TextIO | None = None
         self._terminals: set[str] = set()
+        self._can_be_live = False
+        self._drawing = threading.Lock()
+        self._ended = threading.Event()
 
     def __enter__(self) -> Progress:
         # Kept now: during the run, standard error is shared out to the stages.
         self._stderr = sys.stderr
         self._terminals = {"stderr", "stdout"} if sys.stdout.isatty() else {"stderr"}
+        self._can_be_live = is_live()
         return self
 
     def __exit__(
@@ -60,9 +70,11 @@ class Progress:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._ended.set()
+        with self._drawing:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
 
     def __call__(self, event: Event) -> None:
         """Tell one event; called from the thread that dispatches."""
@@ -97,14 +109,9 @@ class Progress:
 
         Called from the threads of stages. What is piped elsewhere stays apart.
         """
-        live = self._live
-        if live is None or stream not in self._terminals:
+        if self._live is None or stream not in self._terminals:
             return False
-        if line is not None:
-            from rich.text import Text
-
-            live.console.print(Text.from_ansi(line), soft_wrap=True)
-        return True
+        return line is None or self._show_above(line)
 
     def tell_effects(self) -> None:
         """Tell the effects that were kept back."""
@@ -114,15 +121,21 @@ class Progress:
                 tell(stage_line(result, self._width))
 
     def _say(self, line: str) -> None:
-        if self._live is None:
+        if not self._show_above(line):
             tell(line)
-        else:
+
+    def _show_above(self, line: str) -> bool:
+        """Show a line above the live ones; False where there are none."""
+        with self._drawing:
+            if self._live is None:
+                return False
             from rich.text import Text
 
             self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+        return True
 
     def _go_live(self) -> None:
-        if self._live is not None or not is_live():
+        if self._live is not None or not self._can_be_live:
             return
         from rich.console import Console
         from rich.live import Live
@@ -130,12 +143,19 @@ class Progress:
         self._live = Live(
             console=Console(file=self._stderr, no_color=colour() is False),
             get_renderable=self._render,
-            refresh_per_second=8,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
+        self._live.start(refresh=True)
+        threading.Thread(target=self._redraw, daemon=True).start()
+
+    def _redraw(self) -> None:
+        while not self._ended.wait(_REDRAWN_EVERY):
+            with self._drawing:
+                if self._live is not None:
+                    self._live.refresh()
 
     def _render(self) -> Table:
         from rich.table import Table

@@ -114,8 +114,8 @@ class Fan:
             seconds=whole.seconds + whole.saved,
             created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         )
-        with store.lock(entry.key):
-            stands = store.commit(entry, recipe.code.texts, force=force)
+        with store.lock(entry.key) as claim:
+            stands = store.commit(claim, entry, recipe.code.texts, force=force)
         details = outcomes.done(whole.name, whole.status, whole.key, stands.outputs)
         same = whole.status == "ran" and outcomes.is_same(stands.outputs, last)
         return replace(whole, outputs=details.outputs, rows=details.rows, same=same)

@@ -62,10 +62,11 @@ def accept(
         "code": {each: [old.get(each), new.get(each)] for each in changed},
     }
     texts = dict(recipe.code.texts)
-    texts |= {BEFORE + each: _text(store, last, each) for each in changed if each in last.texts}
+    before = {each: _text(store, last, each) for each in changed}
+    texts |= {BEFORE + each: text for each, text in before.items() if text is not None}
     entry = replace(last, key=decision.key, preimage=decision.preimage, accepted=record)
-    with store.lock(decision.key):
-        return store.commit(entry, texts)
+    with store.lock(decision.key) as claim:
+        return store.commit(claim, entry, texts)
 
 
 def _check(prepared: Prepared, plan: Plan, store: Store, runs: Runs, name: str) -> Entry:
@@ -94,9 +95,9 @@ def _check(prepared: Prepared, plan: Plan, store: Store, runs: Runs, name: str) 
     return last
 
 
-def _text(store: Store, entry: Entry, symbol: str) -> str:
+def _text(store: Store, entry: Entry, symbol: str) -> str | None:
     try:
-        return store.blobs.read(entry.texts[symbol]).decode()
+        return store.text(entry, symbol)
     except DamagedBlob:
         return "(its text is no longer stored)"
 
@@ -107,10 +108,7 @@ def accepted_changes(store: Store, entry: Entry | None) -> tuple[Cause, ...]:
         return ()
     causes = []
     for name in entry.accepted["code"]:
-        before, after = (
-            _text(store, entry, each) if each in entry.texts else None
-            for each in (BEFORE + name, name)
-        )
+        before, after = (_text(store, entry, each) for each in (BEFORE + name, name))
         diff = code_diff(before, after)
         causes.append(Cause(kind="code", name=name, before=before, after=after, diff=diff))
     return tuple(causes)

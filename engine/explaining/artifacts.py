@@ -19,7 +19,7 @@ from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Output
 from dagrun.engine.history.runlog import Run, Runs, UnknownRun
 from dagrun.engine.store.entries import Entry
-from dagrun.engine.workspace import Workspace
+from dagrun.engine.workspace import NeverMade, Workspace
 
 LEAST_DIGITS = 6
 """Digits that a beginning of a key or digest must have, to be taken for one."""
@@ -81,7 +81,7 @@ class Artifacts:
     def find(self, text: str) -> Artifact:
         """Return the artifact that a name stands for.
 
-        Raises `UnknownArtifact`, `SeveralOutputs` or `UnknownRun`.
+        Raises `UnknownArtifact`, `NeverMade`, `SeveralOutputs` or `UnknownRun`.
         """
         head, colon, name = text.rpartition(":")
         if not colon:
@@ -97,6 +97,16 @@ class Artifacts:
                 return self._by_digits(head, name)
             raise
         return self._of_run(run, name)
+
+    def last(self, text: str) -> Artifact:
+        """Return what `find` does, but a mere name means what the last run made.
+
+        Nothing is planned, so sources may have changed since.
+        """
+        if text not in self._producers and text not in self._stages:
+            return self.find(text)
+        stage = self._producers.get(text, text)
+        return self._pick(self._made(stage), text, f"{text}, last made")
 
     def before(self, now: Artifact) -> Artifact:
         """Return the newest earlier state of an artifact with another digest.
@@ -115,13 +125,15 @@ class Artifacts:
     def _now(self, name: str) -> Artifact:
         stage = self._producers.get(name, name)
         _, plan = self._workspace.plan(self._workspace.select(targets=(stage,)))
-        entry = plan.decisions[stage].entry
-        label = f"{name} now"
+        if entry := plan.decisions[stage].entry:
+            return self._pick(entry, name, f"{name} now")
+        return self.last(name)
+
+    def _made(self, stage: str) -> Entry:
+        entry = self._runs.last_entry(stage)
         if entry is None:
-            entry, label = self._runs.last_entry(stage), f"{name}, last made"
-        if entry is None:
-            raise self._unknown(name, f"{stage!r} has made nothing yet (run it: dagrun run)")
-        return self._pick(entry, name, label)
+            raise NeverMade(stage, self._stages[stage].effect)
+        return entry
 
     def _of_run(self, run: Run, name: str) -> Artifact:
         label = f"{run.run_id.rpartition('-')[2]}:{name}"

@@ -6,6 +6,7 @@ two preimages differ if and only if `compare` finds a cause.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from collections.abc import Mapping
@@ -121,10 +122,10 @@ class Explainer:
     def _old_text(self, last: Entry, name: str) -> str | None:
         if name not in last.preimage["code"]:
             return None
-        try:
-            return self._store.blobs.read(last.texts[name]).decode()
-        except (KeyError, DamagedBlob):
-            return "(its text is no longer stored)"
+        with contextlib.suppress(DamagedBlob):
+            if (text := self._store.text(last, name)) is not None:
+                return text
+        return "(its text is no longer stored)"
 
     def _compare_inputs(
         self,

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from dagrun.engine.errors import StoreError
 
+AT_ONCE = 1 << 16
+"""Bytes that `read_whole` reads at once; most entries are smaller."""
 _COUNTER = itertools.count()
 _HOST = socket.gethostname().replace("-", "_") or "host"
 # A later process with the same number must not meet the files of a dead one.
@@ -81,22 +83,19 @@ def touch(path: Path) -> bool:
 def replace_durably(temporary: Path, target: Path) -> None:
     """Move a written temporary file to `target`, durably. Creates the target's folder."""
     fsync_file(temporary)
-    _replace_durably(temporary, target)
-
-
-def _replace_durably(temporary: Path, target: Path) -> None:
-    _hold(target.parent)
-    _replace(temporary, target)
+    hold(target.parent)
+    replace(temporary, target)
     fsync_folder(target.parent)
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def replace(temporary: Path, target: Path) -> None:
+    """Move a file to `target`, whose folder is made if it is missing."""
     try:
-        temporary.replace(target)
+        os.replace(temporary, target)  # noqa: PTH105 - once for each stage
     except FileNotFoundError:  # there is no such folder yet, or no more
         _HELD.discard(target.parent)
-        _hold(target.parent)
-        temporary.replace(target)
+        hold(target.parent)
+        os.replace(temporary, target)  # noqa: PTH105
 
 
 FEW = 8
@@ -105,7 +104,7 @@ _HELD: set[Path] = set()
 _HOLDING = threading.Lock()
 
 
-def _hold(folder: Path) -> None:
+def hold(folder: Path) -> None:
     """Make a folder durable, made by whomever, before anything in it is said to be.
 
     Of folders named by two digits there will be 256: beyond a few, all are made with one sync.
@@ -139,15 +138,39 @@ def write_whole(target: Path, data: bytes, temporary_folder: Path, *, durable: b
     temporary = temporary_path(temporary_folder)
     with store_errors(target):
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
+            descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            try:
+                write_all(descriptor, data)
                 if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            (_replace_durably if durable else _replace)(temporary, target)
+                    os.fsync(descriptor)
+                    hold(target.parent)
+            finally:
+                os.close(descriptor)
+            replace(temporary, target)
+            if durable:
+                fsync_folder(target.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; a single call of the system may write a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def read_whole(path: Path) -> bytes:
+    """Return a file's content with as few calls of the system as there can be."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = part = os.read(descriptor, AT_ONCE)
+        while len(part) == AT_ONCE:  # a file gives less only at its end
+            data += (part := os.read(descriptor, AT_ONCE))
+    finally:
+        os.close(descriptor)
+    return data
 
 
 def remove_abandoned(folder: Path) -> None:

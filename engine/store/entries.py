@@ -2,7 +2,7 @@
 
 Guarantee: an entry that is returned was written whole, for exactly its key, by a dagrun whose
 format this one knows; a damaged one is treated as absent. An entry is written only after its
-blobs are durable. A replaced entry is kept beside its successor.
+blobs are durable. A replaced entry is kept beside its successor. Entries of version 1 are read.
 """
 
 from __future__ import annotations
@@ -11,17 +11,29 @@ import contextlib
 import errno
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.canonical import digest, digest_written, to_bytes
+from dagrun.engine.canonical import digest_written, to_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.events import Output
-from dagrun.engine.store.durable import store_errors, touch, write_whole
+from dagrun.engine.store.durable import (
+    fsync_file,
+    fsync_folder,
+    read_whole,
+    store_errors,
+    touch,
+)
+from dagrun.engine.store.locks import Claim
+from dagrun.engine.store.sealed import claimed
 
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
+_FRAME = re.compile(rb'\{"check":"([0-9a-f]{64})","entry":(.+),"version":(\d{1,9})\}\n', re.DOTALL)
+_GUARDS = {1: "entry", 2: "entry/2"}
+"""The domain of the check by version, of those that are read; each guards its body in its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +47,8 @@ class Entry:
         outputs: the artifacts, by name.
         producers: for each input, the key and output name that it was read from; for each
             element of a mapped stage the same, under `[0]`, `[1]`, ...
-        texts: source text blobs of the code version's symbols, for `dagrun why`.
+        inline_texts: source texts of the code version's symbols, for `dagrun why`; small ones.
+        texts: blobs of the other source texts, by symbol.
         sizes: bytes of each file of each source param when it was read, for `dagrun why`.
         seconds: how long the stage's function took.
         created: when, ISO 8601 in UTC.
@@ -49,6 +62,7 @@ class Entry:
     preimage: Mapping[str, Any]
     outputs: Mapping[str, Output]
     producers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    inline_texts: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -69,7 +83,7 @@ class Entry:
         form = _form(self)
         form["outputs"] = {name: _form(output) for name, output in self.outputs.items()}
         body = to_bytes(form)
-        check = digest_written("entry", body).encode()
+        check = digest_written(_GUARDS[ENTRY_VERSION], body).encode()
         # Canonical as it stands: written once, since there are as many entries as stages.
         return b'{"check":"%b","entry":%b,"version":%d}\n' % (check, body, ENTRY_VERSION)
 
@@ -89,27 +103,34 @@ def parse_entry(data: bytes, key: str) -> Entry | None:
 
     Raises `UnknownVersion` for an entry of another format.
     """
-    try:
-        document = json.loads(data)
-        version, body = document["version"], document["entry"]
-        is_whole = document["check"] == digest("entry", body)
-        if version != ENTRY_VERSION and not is_whole:
-            raise UnknownVersion(f"entry {key[:12]}", version, ENTRY_VERSION)
-        # Another version guards its body in another way: with this check, its number is damaged.
-        if version != ENTRY_VERSION or not is_whole or body["key"] != key:
-            return None
-        outputs = {name: output_from_form(form) for name, form in body["outputs"].items()}
-        producers = {name: (found, output) for name, (found, output) in body["producers"].items()}
-        return Entry(**{**body, "outputs": outputs, "producers": producers})
-    except (ValueError, KeyError, TypeError):
+    framed = _FRAME.fullmatch(data)
+    if framed and _fits(framed, _GUARDS.get(int(framed[3]))):
+        return _from_form(json.loads(framed[2]), key)
+    version = claimed(data, "version")
+    # With the check of a version that is known, the number is what is damaged.
+    is_ours = framed is not None and any(_fits(framed, guard) for guard in _GUARDS.values())
+    if version is None or version in list(_GUARDS) or is_ours:
         return None
+    raise UnknownVersion(f"entry {key[:12]}", version, ENTRY_VERSION)
+
+
+def _fits(framed: re.Match[bytes], guard: str | None) -> bool:
+    return guard is not None and digest_written(guard, framed[2]).encode() == framed[1]
+
+
+def _from_form(body: dict[str, Any], key: str) -> Entry | None:
+    if body["key"] != key:
+        return None
+    outputs = {name: output_from_form(form) for name, form in body["outputs"].items()}
+    producers = {name: (found, output) for name, (found, output) in body["producers"].items()}
+    return Entry(**{**body, "outputs": outputs, "producers": producers})
 
 
 class Entries:
     """All entries of a store: `entries/ab/<key>.json`."""
 
-    def __init__(self, root: Path, temporary: Path) -> None:
-        self.root, self._temporary = root, temporary
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` is, or would be."""
@@ -120,7 +141,7 @@ class Entries:
         path = self.path(key)
         with store_errors(path):
             try:
-                data = path.read_bytes()
+                data = read_whole(path)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -133,15 +154,22 @@ class Entries:
         """Note that an entry is in use now; tell whether it has a file."""
         return touch(self.path(key))
 
-    def write(self, entry: Entry) -> None:
-        """Publish an entry durably; its blobs must be durable already. Call under its lock."""
+    def settle(self, key: str) -> None:
+        """Make an entry that is there durable; whoever published it may not have come to that."""
+        path = self.path(key)
+        with store_errors(path):
+            fsync_file(path)
+            fsync_folder(path.parent)
+
+    def write(self, entry: Entry, claim: Claim) -> None:
+        """Publish an entry durably under its lock; its blobs must be durable already."""
         path = self.path(entry.key)
         data = entry.to_bytes()
         if path.exists():
             # It may be collected at this very moment.
             with contextlib.suppress(FileNotFoundError):
                 self._keep_old(path, entry.key)
-        write_whole(path, data, self._temporary)
+        claim.publish(data, path)
 
     def retire(self, key: str) -> None:
         """Make a key a miss, keeping its entry as one that was replaced. Call under its lock."""

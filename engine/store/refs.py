@@ -19,7 +19,7 @@ from typing import Any
 
 from dagrun.engine.errors import DagrunError, DefinitionError, StoreError, UnknownVersion
 from dagrun.engine.store.durable import store_errors, write_whole
-from dagrun.engine.store.locks import held
+from dagrun.engine.store.locks import Claim, held
 from dagrun.engine.store.sealed import claimed, seal, unseal
 
 REF_VERSION = 2
@@ -117,7 +117,7 @@ class Refs:
             self.write(name, (*history, ref))
             return ref
 
-    def lock(self, name: str) -> contextlib.AbstractContextManager[None]:
+    def lock(self, name: str) -> contextlib.AbstractContextManager[Claim]:
         """Hold the right to change a ref."""
         return held(self._locks, "ref." + name.replace("/", "."))
 

@@ -25,7 +25,7 @@ from dagrun.engine.store import locks
 from dagrun.engine.store.blobs import Blobs
 from dagrun.engine.store.durable import fsync_folder, remove_abandoned, store_errors, write_whole
 from dagrun.engine.store.entries import Entries, Entry
-from dagrun.engine.store.locks import held
+from dagrun.engine.store.locks import Claim, held
 from dagrun.engine.store.refs import Refs
 from dagrun.engine.store.sealed import claimed, seal, unseal
 
@@ -37,6 +37,8 @@ IGNORED = b"*\n"
 RUN_LOCK = "run."
 INLINE_LIMIT = 8192
 """Documents up to this many bytes live in their entry: one file less, one fsync less."""
+INLINE_TEXTS = 4096
+"""Source texts live in their entry up to this many bytes in all; the larger ones are blobs."""
 
 
 class DamagedMarker(StoreError):
@@ -59,7 +61,7 @@ class Store:
         self.runs = folder / "runs"
         self.locks = folder / "locks"
         self.blobs = Blobs(folder / "blobs", self.temporary)
-        self.entries = Entries(folder / "entries", self.temporary)
+        self.entries = Entries(folder / "entries")
         self.refs = Refs(folder, self.locks, self.temporary)
 
     @classmethod
@@ -153,26 +155,43 @@ class Store:
             raise
         return find_codec(output.codec).load(path, wanted)
 
-    def commit(self, entry: Entry, texts: Mapping[str, str], *, force: bool = False) -> Entry:
-        """Publish an entry, and the source texts that explain it; call under `lock(key)`.
+    def commit(
+        self, claim: Claim, entry: Entry, texts: Mapping[str, str], *, force: bool = False
+    ) -> Entry:
+        """Publish an entry under the lock of its key, and the source texts that explain it.
 
         An intact entry of the key is kept, unless `force`. Returns the one that stands.
         """
         if not force and (present := self.use(entry.key)):
             return present
-        blobs = {
-            symbol: self.blobs.put_bytes(text.encode(), durable=False)
-            for symbol, text in texts.items()
-        }
-        entry = replace(entry, texts=blobs)
-        self.entries.write(entry)
+        inline: dict[str, str] = {}
+        blobs: dict[str, str] = {}
+        room = INLINE_TEXTS
+        for symbol, text in sorted(texts.items(), key=lambda item: (len(item[1]), item[0])):
+            data = text.encode()
+            room -= len(data)
+            if room >= 0:
+                inline[symbol] = text
+            else:
+                blobs[symbol] = self.blobs.put_bytes(data, durable=False)
+        entry = replace(entry, inline_texts=inline, texts=blobs)
+        self.entries.write(entry, claim)
         return entry
 
-    def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
+    def text(self, entry: Entry, symbol: str) -> str | None:
+        """Return the source text that an entry keeps of a symbol; None if there is none.
+
+        Raises `DamagedBlob` when it is no longer stored.
+        """
+        if symbol in entry.texts:
+            return self.blobs.read(entry.texts[symbol]).decode()
+        return entry.inline_texts.get(symbol)
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[Claim]:
         """Hold the right to compute `key`: one holder at a time, in all processes."""
         return held(self.locks, key)
 
-    def running(self, run_id: str) -> contextlib.AbstractContextManager[None]:
+    def running(self, run_id: str) -> contextlib.AbstractContextManager[Claim]:
         """Keep what is used from now on from being collected while the block lasts."""
         return held(self.locks, RUN_LOCK + run_id)
 

@@ -114,7 +114,7 @@ def test_keys_and_digests_name_artifacts(call: Call, fares: ProjectFolder) -> No
         (["split"], "has several outputs; name one of them: cheap, dear"),
         (["last~9:fares"], "no single run is called 'last~9'"),
         (["last:gone"], "has no stored result of that name"),
-        (["publish"], "'publish' has made nothing yet"),
+        (["publish"], "'publish' is an effect and stores nothing"),
         (["report", "--rows"], "is no table"),
         (["last:fares", "--key", "di"], "Did you mean 'id'?"),
         (["dear"], "no earlier run has made another 'dear'"),

@@ -22,13 +22,14 @@ store = Store.open(pathlib.Path(sys.argv[1]))
 for number in range(2):
     preimage = {"params": {"number": number}}
     key = make_key(preimage)
-    with store.lock(key):
+    with store.lock(key) as claim:
         if store.use(key) is None:
             file = pathlib.Path(sys.argv[1]) / f"made-{number}"
             file.write_bytes(bytes([number]) * 70_000)
             outputs = {"file": store.dump(file), "text": store.dump("x" * 9000 + str(number))}
             entry = Entry(key=key, stage=f"s{number}", preimage=preimage, outputs=outputs)
-            store.commit(entry, {"m:f": f"def f(): return {number}"})
+            texts = {"m:f": f"def f(): return {number}", "m:g": f"x = {number}\\n" * 1000}
+            store.commit(claim, entry, texts)
 blob = store.blobs.put_bytes(b"model" * 100)
 if store.refs.read("names/it") is None:
     store.refs.update("names/it", {"blob": blob}, reason="made")

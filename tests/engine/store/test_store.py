@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagrun.engine.canonical import digest_bytes
+from dagrun.engine.canonical import digest, digest_bytes, to_bytes
 from dagrun.engine.errors import DamagedBlob, UnknownVersion
 from dagrun.engine.store.durable import StoreUnusable
 from dagrun.engine.store.entries import Entry, parse_entry
@@ -30,6 +30,11 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path)
 
 
+def commit(store: Store, entry: Entry, *, force: bool = False, **texts: str) -> Entry:
+    with store.lock(entry.key) as claim:
+        return store.commit(claim, entry, texts, force=force)
+
+
 def entry_of(store: Store, value: object, key: str = KEY) -> Entry:
     return Entry(key=key, stage="s", preimage={"params": {}}, outputs={"s": store.dump(value)})
 
@@ -38,13 +43,17 @@ def entry_of(store: Store, value: object, key: str = KEY) -> Entry:
     "value", [3, "text", {"a": [1.5, None]}, b"bytes", pl.DataFrame({"x": [1]})]
 )
 def test_what_was_committed_is_found_and_loaded(store: Store, value: object) -> None:
-    store.commit(entry_of(store, value), {"m:f": "def f(): ..."})
+    large = "x = 1\n" * 1000
+    commit(store, entry_of(store, value), small="def f(): ...", large=large)
     found = Store.open(store.folder.parent).find(KEY)
     assert found is not None
     loaded = store.load(found.outputs["s"])
     assert loaded.equals(value) if isinstance(value, pl.DataFrame) else loaded == value
-    assert store.blobs.read(found.texts["m:f"]) == b"def f(): ..."
-    assert not list(store.temporary.iterdir())
+    assert store.text(found, "small") == "def f(): ..."
+    assert store.text(found, "large") == large
+    assert store.text(found, "other") is None
+    assert set(found.texts) == {"large"}
+    assert [*store.temporary.iterdir(), *store.locks.iterdir()] == []
 
 
 def test_small_documents_live_in_their_entry_and_large_ones_in_blobs(store: Store) -> None:
@@ -62,7 +71,7 @@ def test_the_same_content_is_stored_once(store: Store) -> None:
 
 
 def test_a_damaged_blob_is_never_loaded_and_heals_as_a_miss(store: Store) -> None:
-    store.commit(entry_of(store, pl.DataFrame({"x": range(1000)})), {})
+    commit(store, entry_of(store, pl.DataFrame({"x": range(1000)})))
     output = store.find(KEY).outputs["s"]
     path = store.blobs.path(output.blob)
     data = bytearray(path.read_bytes())
@@ -77,7 +86,7 @@ def test_a_damaged_blob_is_never_loaded_and_heals_as_a_miss(store: Store) -> Non
 
 
 def test_a_truncated_or_missing_blob_is_a_miss(store: Store) -> None:
-    store.commit(entry_of(store, pl.DataFrame({"x": range(1000)})), {})
+    commit(store, entry_of(store, pl.DataFrame({"x": range(1000)})))
     path = store.blobs.path(store.find(KEY).outputs["s"].blob)
     path.chmod(0o644)
     os.truncate(path, 10)
@@ -98,11 +107,23 @@ def test_no_flipped_bit_in_an_entry_goes_unnoticed(data: st.DataObject) -> None:
     try:
         assert parse_entry(bytes(bad), KEY) in (None, entry)
     except UnknownVersion:
-        assert b'"version":1' not in bad
+        assert b'"version":2' not in bad
+
+
+def test_an_entry_of_the_version_before_is_read(store: Store) -> None:
+    """As dagrun wrote it when every source text was a blob."""
+    entry = Entry(key=KEY, stage="s", preimage={}, outputs={}, texts={"m:f": "ab" * 32})
+    form = json.loads(entry.to_bytes())["entry"]
+    del form["inline_texts"]
+    body, check = to_bytes(form), digest("entry", form).encode()
+    data = b'{"check":"%b","entry":%b,"version":1}\n' % (check, body)
+    assert parse_entry(data, KEY) == entry
+    for other in (b"2", b"3"):
+        assert parse_entry(data[:-3] + other + data[-2:], KEY) is None
 
 
 def test_an_entry_of_another_key_is_not_taken(store: Store) -> None:
-    store.commit(entry_of(store, 1), {})
+    commit(store, entry_of(store, 1))
     other = "cd" * 32
     path = store.entries.path(other)
     path.parent.mkdir(parents=True)
@@ -111,9 +132,9 @@ def test_an_entry_of_another_key_is_not_taken(store: Store) -> None:
 
 
 def test_an_intact_entry_is_kept_unless_forced_and_the_old_one_stays(store: Store) -> None:
-    first = store.commit(entry_of(store, 1), {})
-    assert store.commit(entry_of(store, 2), {}) == first
-    store.commit(entry_of(store, 2), {}, force=True)
+    first = commit(store, entry_of(store, 1))
+    assert commit(store, entry_of(store, 2)) == first
+    commit(store, entry_of(store, 2), force=True)
     assert store.load(store.find(KEY).outputs["s"]) == 2
     olds = list(store.entries.path(KEY).parent.glob("*.old"))
     assert len(olds) == 1
@@ -176,6 +197,38 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
         holder.send_signal(signal.SIGKILL)
         with held(tmp_path, "k"):
             pass
+
+
+def test_what_is_published_under_a_lock_is_found_by_whoever_waited_for_it(store: Store) -> None:
+    """The lock's file becomes the entry, so they wait for a file that is there no more."""
+    found: list[Entry | None] = []
+
+    def wait() -> None:
+        with store.lock(KEY):
+            found.append(store.use(KEY))
+
+    threads = [threading.Thread(target=wait) for _ in range(6)]
+    with store.lock(KEY) as claim:
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        entry = store.commit(claim, entry_of(store, 1), {})
+        lock = store.locks / KEY
+        lock.write_bytes(b"of the next one, who has it already")
+    for thread in threads:
+        thread.join()
+    assert found == [entry] * 6
+    assert not list(store.locks.iterdir())
+    assert Store.open(store.folder.parent).find(KEY) == entry
+
+
+def test_a_part_that_a_killed_holder_wrote_is_not_published(store: Store) -> None:
+    (store.locks / KEY).write_bytes(b"x" * 100_000)
+    entry = commit(store, entry_of(store, 1))
+    assert store.find(KEY) == entry
+    (store.locks / KEY).write_bytes(b"x" * 100_000)
+    Store.open(store.folder.parent)
+    assert not list(store.locks.iterdir())
 
 
 def test_refs_keep_history_and_compare_and_swap(store: Store) -> None:
