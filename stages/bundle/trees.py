@@ -1,8 +1,8 @@
 """A tree model's margin and prediction for one row, without what XGBoost does around it.
 
 Most of what XGBoost takes for one row is fixed: it is made for many. Here the trees are laid out
-as one array and walked by a function of forty instructions, compiled once per process; it knows
-nothing of any model.
+as one array and walked by a function that is compiled once per process and knows nothing of any
+model.
 
 Guarantee: margins and predictions have the bits of XGBoost's. Leaves are added in float32, in the
 order of the trees, and the sigmoid is XGBoost's own, with the host's `expf`. `walker` proves it
@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dagrun.stages.bundle.booster import Float32s, loaded
-from dagrun.stages.bundle.walk import DEFAULT_LEFT, LEAF, Task, compiled
+from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
+from dagrun.stages.bundle.walk import DEFAULT_LEFT, LANES, NODE, Task, compiled
 
-NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4"), ("right", "<u4")])
-"""A node: its threshold, or a leaf's value; its feature; its branches. See `walk`."""
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
+_NOTHING = np.zeros(1, NODE)
+_NOTHING["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
 _PROBES = 1024
 _MODELS_KEPT = 8
 
@@ -42,8 +42,9 @@ class Trees:
     """A model, laid out to be walked. It is never changed and may be shared between threads.
 
     Attributes:
-        nodes: all nodes of all trees, of dtype `NODE`.
-        roots: uint32, the number of each tree's first node.
+        nodes: all nodes of all trees, of dtype `NODE`; the first is a leaf that adds nothing.
+        roots: uint32 of shape `(blocks, 8)`, the first node of each tree, filled up with 0.
+        depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
         width: number of features.
         base: the margin before the first tree.
         logistic: whether the prediction is the margin's sigmoid, else it is the margin.
@@ -51,6 +52,7 @@ class Trees:
 
     nodes: npt.NDArray[np.void]
     roots: npt.NDArray[np.uint32]
+    depths: npt.NDArray[np.uint32]
     width: int
     base: float
     logistic: bool
@@ -61,21 +63,39 @@ class Trees:
         Both are float32 values; NaN in the row is missing. The function owns the memory of its
         result: one thread at a time may use it.
         """
-        task = Task(
+        result = (ctypes.c_float * 2)()
+        margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
+        task = self._task(ctypes.addressof(row), 1, margin, value)
+        call = functools.partial(compiled().walk, ctypes.addressof(task))
+
+        def walk(_kept: object = (self, row, task)) -> tuple[float, float]:
+            call()
+            return result[0], result[1]
+
+        return walk
+
+    def predict(self, rows: Float32s) -> Prediction:
+        """Predict a C-ordered array of shape `(rows, features)` on one thread."""
+        margins, values = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
+        address = margins.ctypes.data, values.ctypes.data
+        task = self._task(rows.ctypes.data, len(rows), *address)
+        compiled().walk_many(ctypes.addressof(task))
+        return Prediction(margins, values)
+
+    def _task(self, rows: int, count: int, margins: int, values: int) -> Task:
+        return Task(
             nodes=self.nodes.ctypes.data,
             roots=self.roots.ctypes.data,
-            row=ctypes.addressof(row),
-            trees=len(self.roots),
+            depths=self.depths.ctypes.data,
+            rows=rows,
+            margins=margins,
+            values=values,
+            blocks=len(self.roots),
+            count=count,
+            width=self.width,
             base=self.base,
             logistic=self.logistic,
         )
-        call = functools.partial(compiled().walk, ctypes.addressof(task))
-
-        def walk(_kept: object = (self, row)) -> tuple[float, float]:
-            call()
-            return task.margin, task.value
-
-        return walk
 
 
 @functools.lru_cache(maxsize=_MODELS_KEPT)
@@ -87,13 +107,10 @@ def walker(ubj: bytes) -> Trees | NotWalkable:
     except NotWalkable as error:
         return error
     rows = probes(trees)
-    margins = model.inplace_predict(rows, predict_type="margin")
-    values = model.inplace_predict(rows, predict_type="value")
-    row = (ctypes.c_float * trees.width)()
-    walk = trees.bind(row)
-    for number, expected in enumerate(zip(margins.tolist(), values.tolist(), strict=True)):
-        ctypes.memmove(row, rows[number].ctypes.data, ctypes.sizeof(row))
-        if walk() != expected:
+    found = trees.predict(rows)
+    for kind, values in (("margin", found.margins), ("value", found.probabilities)):
+        expected = model.inplace_predict(rows, predict_type=kind)
+        if not np.array_equal(values.view(np.uint32), expected.view(np.uint32)):
             return NotWalkable("XGBoost itself gives other bits")
     return trees
 
@@ -109,23 +126,29 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     trees, width = booster["model"]["trees"], int(about["num_feature"])
     if any(any(tree["split_type"]) for tree in trees):
         raise NotWalkable("a model with categorical splits")
-    laid, roots, first = [], [], 0
-    for tree in trees:
-        roots.append(first)
-        laid.append(_lay_out(tree, first, width))
-        first += len(laid[-1])
+    laid = [_NOTHING]
+    roots = np.zeros((-(-len(trees) // LANES), LANES), np.uint32)
+    depths = np.zeros(roots.size, np.uint32)
+    first = 1
+    for number, tree in enumerate(trees):
+        roots.flat[number] = first
+        nodes, depths[number] = _lay_out(tree, first, width)
+        laid.append(nodes)
+        first += len(nodes)
     logistic = learner["objective"]["name"] in _LOGISTIC
     score = float(about["base_score"].strip("[]"))
     return Trees(
-        nodes=np.concatenate([*laid, np.empty(0, NODE)]),
-        roots=np.array(roots, np.uint32),
+        nodes=np.concatenate(laid),
+        roots=roots,
+        depths=depths.reshape(roots.shape).max(axis=1, initial=0),
         width=width,
         base=compiled().logit(score) if logistic else score,
         logistic=logistic,
     )
 
 
-def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> npt.NDArray[np.void]:
+def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> tuple[npt.NDArray[np.void], int]:
+    """Return a tree's nodes, whose numbers begin with `first`, and its depth."""
     left, right, feature, default_left = (
         np.array(tree[name], np.int64)
         for name in ("left_children", "right_children", "split_indices", "default_left")
@@ -137,10 +160,13 @@ def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> npt.NDArray[np.
         raise NotWalkable("a model with nodes that lead nowhere or back")
     nodes = np.zeros(len(left), NODE)
     nodes["value"] = tree["split_conditions"]
-    nodes["feature"] = np.where(ends, LEAF, feature | default_left * DEFAULT_LEFT)
-    nodes["left"] = np.where(ends, 0, left + first)
-    nodes["right"] = np.where(ends, 0, right + first)
-    return nodes
+    nodes["feature"] = np.where(ends, 0, feature | default_left * DEFAULT_LEFT)
+    nodes["left"] = np.where(ends, own, left) + first
+    nodes["right"] = np.where(ends, own, right) + first
+    depth, level = 0, np.array([0])
+    while len(level := level[~ends[level]]):
+        depth, level = depth + 1, np.concatenate([left[level], right[level]])
+    return nodes, depth
 
 
 def probes(trees: Trees) -> Float32s:
@@ -149,7 +175,7 @@ def probes(trees: Trees) -> Float32s:
     The shape is `(rows, features)`; the features take their values in different orders.
     """
     extremes = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 3e38, -3e38], np.float32)
-    tests = trees.nodes[trees.nodes["feature"] != LEAF]
+    tests = trees.nodes[trees.nodes["left"] != trees.nodes["right"]]
     feature = tests["feature"] & ~np.uint32(DEFAULT_LEFT)
     columns = []
     for number in range(trees.width):

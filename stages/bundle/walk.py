@@ -1,8 +1,10 @@
-"""The compiled walk over the nodes of a tree model, and XGBoost's sigmoid.
+"""The compiled walk through the trees of a model, and XGBoost's sigmoid.
+
+Eight trees are walked at once: a step waits for memory, and eight steps wait no longer than one.
 
 Guarantee: leaves are added in float32, in the order of the trees; the sigmoid is computed in
 float32 with the host's `expf`, as XGBoost computes it. Where it ends: nothing is checked here. The
-numbers of nodes and features must be those of a model that was read by `trees`.
+numbers of nodes and features must be those of a model that was laid out by `trees`.
 """
 
 from __future__ import annotations
@@ -16,137 +18,186 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-LEAF, DEFAULT_LEFT = 0xFFFFFFFF, 0x80000000
-"""In place of a feature's number, and added to it."""
+LANES = 8
+"""Trees that are walked at once."""
+NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4"), ("right", "<u4")])
+"""A node: its threshold, or a leaf's value; its feature; its branches, those of a leaf itself."""
+DEFAULT_LEFT = 0x80000000
+"""Added to the feature's number where a missing value goes left."""
 
-_WALK = """
-%task = type {ptr, ptr, ptr, i64, float, i32, float, float}
-define void @walk(ptr %task) {
+
+class Task(ctypes.Structure):
+    """What `walk` is given.
+
+    Attributes:
+        nodes: address of all nodes, of dtype `NODE`.
+        roots: address of the trees' first nodes, uint32, eight for each block of trees.
+        depths: address of the tests on the longest way through a block, uint32 for each.
+        rows: address of float32 features, row by row.
+        margins, values: addresses of float32 for the margin and prediction of each row.
+        blocks, count, width: numbers of blocks, rows, and features of a row.
+        base: the margin before the first tree.
+        logistic: 1 where the prediction is the margin's sigmoid, 0 where it is the margin.
+    """
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("nodes", "roots", "depths", "rows")),
+        *((name, ctypes.c_void_p) for name in ("margins", "values")),
+        *((name, ctypes.c_int64) for name in ("blocks", "count", "width")),
+        ("base", ctypes.c_float),
+        ("logistic", ctypes.c_int32),
+    )
+
+
+class Compiled(NamedTuple):
+    """Functions of this machine, compiled.
+
+    Attributes:
+        walk: takes the address of a `Task`. It keeps the interpreter's lock, since giving it away
+            and taking it back costs more than one row.
+        walk_many: the same without the lock, for many rows.
+        logit: the margin that stands for a probability, in float32.
+        engine: holds the code; it lives as long as this.
+    """
+
+    walk: Callable[[int], None]
+    walk_many: Callable[[int], None]
+    logit: Callable[[float], float]
+    engine: llvm.ExecutionEngine
+
+
+@functools.cache
+def compiled() -> Compiled:
+    """Compile for this machine; it takes some milliseconds."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(_SOURCE)
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    walk, logit = map(engine.get_function_address, ("walk", "logit"))
+    return Compiled(
+        walk=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(walk),
+        walk_many=ctypes.CFUNCTYPE(None, ctypes.c_void_p)(walk),
+        logit=ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_float)(logit),
+        engine=engine,
+    )
+
+
+def _lanes(line: str) -> str:
+    """Return a line once for each lane, `@` being its number."""
+    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES))
+
+
+def _sum() -> str:
+    """Return the lines that add the lanes' leaves to the margin, one after another."""
+    lines = []
+    for lane in range(LANES):
+        before = "%margin" if lane == 0 else f"%sum{lane - 1}"
+        lines.append(f"%leaf{lane} = load float, ptr %at{lane}")
+        lines.append(f"%sum{lane} = fadd float {before}, %leaf{lane}")
+    return "\n".join("  " + line for line in lines)
+
+
+_BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
+"""XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
+that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
+_FIELDS = [name for name, *_ in Task._fields_]
+_TYPES = ["ptr"] * 6 + ["i64"] * 3 + ["float", "i32"]
+_LOADED = "\n".join(
+    f"  %{name}.at = getelementptr %task, ptr %task, i64 0, i32 {number}\n"
+    f"  %{name} = load {kind}, ptr %{name}.at"
+    for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
+)
+_SOURCE = f"""
+%task = type {{{", ".join(_TYPES)}}}
+%node = type {{float, i32, i32, i32}}
+
+define void @walk(ptr %task) {{
 entry:
-  %nodes = load ptr, ptr %task
-  %roots.at = getelementptr %task, ptr %task, i64 0, i32 1
-  %roots = load ptr, ptr %roots.at
-  %row.at = getelementptr %task, ptr %task, i64 0, i32 2
-  %row = load ptr, ptr %row.at
-  %trees.at = getelementptr %task, ptr %task, i64 0, i32 3
-  %trees = load i64, ptr %trees.at
-  %base.at = getelementptr %task, ptr %task, i64 0, i32 4
-  %base = load float, ptr %base.at
-  %logistic.at = getelementptr %task, ptr %task, i64 0, i32 5
-  %logistic = load i32, ptr %logistic.at
-  %margin.at = getelementptr %task, ptr %task, i64 0, i32 6
-  %value.at = getelementptr %task, ptr %task, i64 0, i32 7
-  br label %tree
-tree:
-  %number = phi i64 [0, %entry], [%following, %leaf]
-  %margin = phi float [%base, %entry], [%sum, %leaf]
-  %more = icmp ult i64 %number, %trees
-  br i1 %more, label %root, label %done
-root:
-  %at = getelementptr i32, ptr %roots, i64 %number
-  %first = load i32, ptr %at
-  br label %node
-node:
-  %place = phi i32 [%first, %root], [%next, %test]
-  %wide = zext i32 %place to i64
-  %here = getelementptr {float, i32, i32, i32}, ptr %nodes, i64 %wide
-  %value = load float, ptr %here
-  %feature.at = getelementptr i8, ptr %here, i64 4
-  %feature = load i32, ptr %feature.at
-  %ends = icmp eq i32 %feature, -1
-  br i1 %ends, label %leaf, label %test
+{_LOADED}
+  br label %row
+row:
+  %number = phi i64 [0, %entry], [%number.next, %answer]
+  %row.more = icmp ult i64 %number, %count
+  br i1 %row.more, label %start, label %done
+start:
+  %offset = mul i64 %number, %width
+  %features = getelementptr float, ptr %rows, i64 %offset
+  br label %block
+block:
+  %place = phi i64 [0, %start], [%place.next, %leaves]
+  %margin = phi float [%base, %start], [%sum{LANES - 1}, %leaves]
+  %block.more = icmp ult i64 %place, %blocks
+  br i1 %block.more, label %enter, label %answer
+enter:
+  %first = mul i64 %place, {LANES}
+{_lanes("%root@.number = add i64 %first, @")}
+{_lanes("%root@.at = getelementptr i32, ptr %roots, i64 %root@.number")}
+{_lanes("%root@ = load i32, ptr %root@.at")}
+  %depth.at = getelementptr i32, ptr %depths, i64 %place
+  %depth = load i32, ptr %depth.at
+  br label %level
+level:
+  %tested = phi i32 [0, %enter], [%tested.next, %test]
+{_lanes("%here@ = phi i32 [%root@, %enter], [%next@, %test]")}
+{_lanes("%wide@ = zext i32 %here@ to i64")}
+{_lanes("%at@ = getelementptr %node, ptr %nodes, i64 %wide@")}
+  %level.more = icmp ult i32 %tested, %depth
+  br i1 %level.more, label %test, label %leaves
 test:
-  %index = and i32 %feature, 2147483647
-  %column = zext i32 %index to i64
-  %x.at = getelementptr float, ptr %row, i64 %column
-  %x = load float, ptr %x.at
-  %missing = fcmp uno float %x, 0.0
-  %default.left = icmp slt i32 %feature, 0
-  %below = fcmp olt float %x, %value
-  %goes.left = select i1 %missing, i1 %default.left, i1 %below
-  %offset = select i1 %goes.left, i64 8, i64 12
-  %next.at = getelementptr i8, ptr %here, i64 %offset
-  %next = load i32, ptr %next.at
-  br label %node
-leaf:
-  %sum = fadd float %margin, %value
-  %following = add i64 %number, 1
-  br label %tree
-done:
-  store float %margin, ptr %margin.at
+{_lanes("%threshold@ = load float, ptr %at@")}
+{_lanes("%feature@.at = getelementptr i8, ptr %at@, i64 4")}
+{_lanes("%feature@ = load i32, ptr %feature@.at")}
+{_lanes("%index@ = and i32 %feature@, 2147483647")}
+{_lanes("%column@ = zext i32 %index@ to i64")}
+{_lanes("%x@.at = getelementptr float, ptr %features, i64 %column@")}
+{_lanes("%x@ = load float, ptr %x@.at")}
+{_lanes("%missing@ = fcmp uno float %x@, 0.0")}
+{_lanes("%default@ = icmp slt i32 %feature@, 0")}
+{_lanes("%below@ = fcmp olt float %x@, %threshold@")}
+{_lanes("%left@ = select i1 %missing@, i1 %default@, i1 %below@")}
+{_lanes("%branch@ = select i1 %left@, i64 8, i64 12")}
+{_lanes("%next@.at = getelementptr i8, ptr %at@, i64 %branch@")}
+{_lanes("%next@ = load i32, ptr %next@.at")}
+  %tested.next = add i32 %tested, 1
+  br label %level
+leaves:
+{_sum()}
+  %place.next = add i64 %place, 1
+  br label %block
+answer:
+  %margin.at = getelementptr float, ptr %margins, i64 %number
+  %value.at = getelementptr float, ptr %values, i64 %number
+  %sigmoid = call float @sigmoid(float %margin)
   %is.logistic = icmp ne i32 %logistic, 0
-  br i1 %is.logistic, label %sigmoid, label %plain
-plain:
-  store float %margin, ptr %value.at
+  %value = select i1 %is.logistic, float %sigmoid, float %margin
+  store float %margin, ptr %margin.at
+  store float %value, ptr %value.at
+  %number.next = add i64 %number, 1
+  br label %row
+done:
   ret void
-sigmoid:
+}}
+
+define float @sigmoid(float %margin) {{
   %negative = fneg float %margin
-  %large = fcmp olt float %negative, BOUND
-  %bounded = select i1 %large, float %negative, float BOUND
+  %small = fcmp olt float %negative, {_BOUND}
+  %bounded = select i1 %small, float %negative, float {_BOUND}
   %power = call float @expf(float %bounded)
   %denominator = fadd float %power, 1.0
   %probability = fdiv float 1.0, %denominator
-  store float %probability, ptr %value.at
-  ret void
-}
-define float @logit(float %score) {
+  ret float %probability
+}}
+
+define float @logit(float %score) {{
   %inverse = fdiv float 1.0, %score
   %odds = fsub float %inverse, 1.0
   %log = call float @logf(float %odds)
   %margin = fneg float %log
   ret float %margin
-}
+}}
+
 declare float @expf(float)
 declare float @logf(float)
 """
-"""XGBoost clips `-margin` at 88.7 and adds 1e-16 to the denominator (src/common/math.h,
-`Sigmoid`); the denominator is at least 1, where float32 cannot tell."""
-
-
-class Task(ctypes.Structure):
-    """What `walk` is given, and where it leaves its result."""
-
-    _fields_ = (
-        ("nodes", ctypes.c_void_p),
-        ("roots", ctypes.c_void_p),
-        ("row", ctypes.c_void_p),
-        ("trees", ctypes.c_int64),
-        ("base", ctypes.c_float),
-        ("logistic", ctypes.c_int32),
-        ("margin", ctypes.c_float),
-        ("value", ctypes.c_float),
-    )
-
-
-class Compiled(NamedTuple):
-    """Functions of this machine: `walk` takes the address of a `Task`."""
-
-    engine: llvm.ExecutionEngine  # the code lives as long as this
-    walk: Callable[[int], None]
-    logit: Callable[[float], float]
-
-
-@functools.cache
-def compiled() -> Compiled:
-    """Compile for this machine, in some milliseconds.
-
-    The functions keep the interpreter's lock: they take microseconds, and giving the lock away
-    and taking it back would cost more.
-    """
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_WALK.replace("BOUND", _BOUND))
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    walk = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
-    logit = ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_float)
-    return Compiled(
-        engine,
-        walk(engine.get_function_address("walk")),
-        logit(engine.get_function_address("logit")),
-    )
-
-
-_BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
-"""88.7 as a float32, written as LLVM writes floats: the bits of the double."""
