@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
-from dagrun.stages.bundle.walk import DEFAULT_LEFT, LANES, NODE, Task, compiled
+from dagrun.stages.bundle.walk import DEFAULT_LEFT, LANES, NODE, Walk, compiled
 
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
 _NOTHING = np.zeros(1, NODE)
@@ -65,10 +65,10 @@ class Trees:
         """
         result = (ctypes.c_float * 2)()
         margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
-        task = self._task(ctypes.addressof(row), 1, margin, value)
-        call = functools.partial(compiled().walk, ctypes.addressof(task))
+        given = self._walk_of(ctypes.addressof(row), 1, margin, value)
+        call = functools.partial(compiled().walk, ctypes.addressof(given))
 
-        def walk(_kept: object = (self, row, task)) -> tuple[float, float]:
+        def walk(_kept: object = (self, row, given)) -> tuple[float, float]:
             call()
             return result[0], result[1]
 
@@ -78,12 +78,12 @@ class Trees:
         """Predict a C-ordered array of shape `(rows, features)` on one thread."""
         margins, values = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
         address = margins.ctypes.data, values.ctypes.data
-        task = self._task(rows.ctypes.data, len(rows), *address)
-        compiled().walk_many(ctypes.addressof(task))
+        given = self._walk_of(rows.ctypes.data, len(rows), *address)
+        compiled().walk_many(ctypes.addressof(given))
         return Prediction(margins, values)
 
-    def _task(self, rows: int, count: int, margins: int, values: int) -> Task:
-        return Task(
+    def _walk_of(self, rows: int, count: int, margins: int, values: int) -> Walk:
+        return Walk(
             nodes=self.nodes.ctypes.data,
             roots=self.roots.ctypes.data,
             depths=self.depths.ctypes.data,

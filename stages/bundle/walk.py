@@ -26,7 +26,7 @@ DEFAULT_LEFT = 0x80000000
 """Added to the feature's number where a missing value goes left."""
 
 
-class Task(ctypes.Structure):
+class Walk(ctypes.Structure):
     """What `walk` is given.
 
     Attributes:
@@ -53,7 +53,7 @@ class Compiled(NamedTuple):
     """Functions of this machine, compiled.
 
     Attributes:
-        walk: takes the address of a `Task`. It keeps the interpreter's lock, since giving it away
+        walk: takes the address of a `Walk`. It keeps the interpreter's lock, since giving it away
             and taking it back costs more than one row.
         walk_many: the same without the lock, for many rows.
         logit: the margin that stands for a probability, in float32.
@@ -102,18 +102,18 @@ def _sum() -> str:
 _BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
 """XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
 that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
-_FIELDS = [name for name, *_ in Task._fields_]
+_FIELDS = [name for name, *_ in Walk._fields_]
 _TYPES = ["ptr"] * 6 + ["i64"] * 3 + ["float", "i32"]
 _LOADED = "\n".join(
-    f"  %{name}.at = getelementptr %task, ptr %task, i64 0, i32 {number}\n"
+    f"  %{name}.at = getelementptr %walk, ptr %walk, i64 0, i32 {number}\n"
     f"  %{name} = load {kind}, ptr %{name}.at"
     for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
 )
 _SOURCE = f"""
-%task = type {{{", ".join(_TYPES)}}}
+%walk = type {{{", ".join(_TYPES)}}}
 %node = type {{float, i32, i32, i32}}
 
-define void @walk(ptr %task) {{
+define void @walk(ptr %walk) {{
 entry:
 {_LOADED}
   br label %row
