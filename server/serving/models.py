@@ -87,8 +87,8 @@ class ServedModel:
         with np.errstate(over="ignore"):
             return np.array([self._row(row) for row in rows], np.float32)
 
-    def report(self, now: datetime | None = None) -> tuple[str, str]:
-        """Return two lines for the operator: what is served, and the proof."""
+    def report(self, now: datetime | None = None) -> list[str]:
+        """Return lines for the operator: what is served, the proof, and what makes it slow."""
         bundle = self.bundle
         line = (
             f"bundle {bundle.digest[:4]} (spec {bundle.spec.digest[:4]}, "
@@ -100,7 +100,10 @@ class ServedModel:
             line += f", registered {_ago(self.version.at, now or datetime.now(UTC))}"
         rows = self.golden.rows
         proof = f"{rows} of {rows} bit-identical (features, margins, probabilities)"
-        return line, f"golden rows: {proof}"
+        lines = [line, f"golden rows: {proof}"]
+        if why := self.scorer.left_to_xgboost:
+            lines.append(f"single rows are left to XGBoost, ten times slower: {why}")
+        return lines
 
 
 class Models:

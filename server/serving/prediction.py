@@ -33,7 +33,8 @@ from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
 _MANY_ROWS = 9
-"""From here on one call of XGBoost for all rows (0.5 ms) is faster than one for each (54 us)."""
+"""From here on one call of XGBoost for all rows (0.5 ms) is faster than one for each (54 us); a
+model whose trees are walked (7 us a row) is faster row by row however many there are."""
 
 
 class Prediction:
@@ -121,8 +122,9 @@ class Prediction:
 def _score(model: ServedModel, rows: Sequence[Sequence[Scalar]], *, features: bool) -> bytes:
     """Return the response for admitted rows."""
     threshold = model.threshold
-    if len(rows) < _MANY_ROWS:
-        scorer, parts = model.scorer, []
+    scorer = model.scorer
+    if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
+        parts = []
         for row in rows:
             answer = answers.encode(*scorer.score(row), threshold)
             parts.append(answers.with_features(answer, scorer.features) if features else answer)

@@ -1,10 +1,10 @@
 """The single-row path: raw values to probability without a data frame.
 
 Guarantee: features, margin and probability have the bits that `score` gives for the same row.
-One `RowScorer` belongs to one thread: it owns the buffers that XGBoost reads. Building one is
+One `RowScorer` belongs to one thread: it owns the memory that the model reads. Building one is
 cheap, so make one per thread.
-Where it ends: the sigmoid is computed here, in float32 as XGBoost computes it, only if that
-reproduces every golden probability of the bundle; else XGBoost is asked a second time.
+Where it ends: the trees are walked by `dagrun.stages.bundle.trees` only if that reproduces every
+golden margin and probability of the bundle; else XGBoost is asked, which takes ten times as long.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ import functools
 import json
 import struct
 import weakref
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages.bundle.booster import loaded
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.trees import NotWalkable, walker
 
 _MARGIN, _VALUE = 1, 0
-_SIGMOID_BOUND = array("f", [88.7])[0]
-"""XGBoost clips `-margin` here, before the exponential (src/common/math.h, `Sigmoid`)."""
 
 
 class PredictionFailed(DagrunError):
@@ -43,15 +41,23 @@ class RowScore(NamedTuple):
 
 
 class RowScorer:
-    """Scores single rows of one bundle, with the bits of the batch path."""
+    """Scores single rows of one bundle, with the bits of the batch path.
+
+    Attributes:
+        left_to_xgboost: why the trees are not walked here; "" when they are.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self._row = bundle.spec.row_function()
         width = len(bundle.booster.features)
-        self._pack = struct.Struct(f"{width}f").pack_into
         self._buffer = (ctypes.c_float * width)()
-        self._predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer)
-        self._sigmoid = _proven_sigmoid(bundle)
+        self._pack = functools.partial(struct.Struct(f"{width}f").pack_into, self._buffer, 0)
+        self.left_to_xgboost = ""
+        try:
+            self._predict = _proven_walk(bundle, self._buffer)
+        except NotWalkable as error:
+            self.left_to_xgboost = str(error)
+            self._predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -64,11 +70,24 @@ class RowScorer:
         Values are float, int, str, bool or None; a timestamp is its microseconds since the
         epoch, a date its days.
         """
-        self._pack(self._buffer, 0, *self._row(values))
-        margin = self._predict.margin()
-        if self._sigmoid is None:
-            return RowScore(margin, self._predict.value())
-        return RowScore(margin, self._sigmoid(margin))
+        self._pack(*self._row(values))
+        return RowScore(*self._predict())
+
+
+def _proven_walk(
+    bundle: Bundle, row: ctypes.Array[ctypes.c_float]
+) -> Callable[[], tuple[float, float]]:
+    """Return a walk over `row` that gives the golden predictions. Raises `NotWalkable`."""
+    trees = walker(bundle.booster.ubj)
+    if isinstance(trees, NotWalkable):
+        raise trees
+    walk, golden = trees.bind(row), bundle.golden
+    recorded = zip(golden.margins.tolist(), golden.probabilities.tolist(), strict=True)
+    for features, expected in zip(golden.features, recorded, strict=True):
+        ctypes.memmove(row, features.ctypes.data, ctypes.sizeof(row))
+        if walk() != expected:
+            raise NotWalkable("the golden rows have other bits")
+    return walk
 
 
 class _Predictor:
@@ -108,8 +127,10 @@ class _Predictor:
             )
             for kind in (_MARGIN, _VALUE)
         }
-        self.margin = functools.partial(self._run, self._arguments[_MARGIN])
-        self.value = functools.partial(self._run, self._arguments[_VALUE])
+
+    def predict(self) -> tuple[float, float]:
+        """Return margin and value of the row in the buffer."""
+        return self._run(self._arguments[_MARGIN]), self._run(self._arguments[_VALUE])
 
     def _run(self, arguments: tuple[Any, ...]) -> float:
         if self._call(*arguments):
@@ -132,37 +153,3 @@ def _config(kind: int) -> dict[str, Any]:
         "missing": float("nan"),
         "cache_id": 0,
     }
-
-
-def _proven_sigmoid(bundle: Bundle) -> Callable[[float], float] | None:
-    """Return a float32 sigmoid that gives the golden probabilities, or None."""
-    if bundle.booster.objective != "binary:logistic":
-        return None
-    sigmoid = float32_sigmoid()
-    if sigmoid is None:
-        return None
-    margins, probabilities = bundle.golden.margins, bundle.golden.probabilities
-    same = all(sigmoid(float(m)) == p for m, p in zip(margins, probabilities, strict=True))
-    return sigmoid if same else None
-
-
-def float32_sigmoid() -> Callable[[float], float] | None:
-    """Return `1 / (expf(min(-x, 88.7)) + 1)` in float32, or None without a C `expf`.
-
-    Each operation is done in double and rounded to float32, which is what float32 arithmetic
-    gives (53 bits are more than 2 * 24 + 2). XGBoost also adds 1e-16 to the denominator; it is
-    at least 1, where float32 cannot tell.
-    """
-    try:
-        expf = ctypes.PyDLL(None).expf
-    except (AttributeError, OSError, TypeError):
-        return None
-    expf.argtypes, expf.restype = (ctypes.c_float,), ctypes.c_float
-    cell = array("f", [0.0])
-
-    def sigmoid(margin: float) -> float:
-        cell[0] = expf(min(-margin, _SIGMOID_BOUND)) + 1.0
-        cell[0] = 1.0 / cell[0]
-        return cell[0]
-
-    return sigmoid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.trees import Trees, walker
 
 
 def score(
@@ -15,13 +16,20 @@ def score(
     Args:
         bundle: what to score with.
         frame: raw rows with the spec's input columns; others are ignored.
-        nthread: XGBoost's threads; None leaves the choice to it. The bits do not change.
+        nthread: threads for the model; None leaves the choice to XGBoost. With one, the trees are
+            walked by our own code where they can be. The bits do not change.
 
     Returns:
         One row per row: `probability` (Float32), `margin` (Float32) and `label` (Boolean, True
         when the probability reaches the bundle's threshold in double precision).
     """
-    margins, probabilities = bundle.booster.predict(bundle.spec.transform(frame), nthread=nthread)
+    matrix = bundle.booster.values(bundle.spec.transform(frame))
+    trees = walker(bundle.booster.ubj) if nthread == 1 else None
+    margins, probabilities = (
+        trees.predict(matrix)
+        if isinstance(trees, Trees)
+        else bundle.booster.predict_values(matrix, nthread=nthread)
+    )
     return pl.DataFrame({"probability": probabilities, "margin": margins}).with_columns(
         label=pl.col("probability").cast(pl.Float64) >= bundle.threshold
     )

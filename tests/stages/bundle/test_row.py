@@ -13,9 +13,7 @@ import xgboost
 from tests_bundles import flights
 
 from dagrun.stages.bundle import Booster, Bundle, RowScorer, score
-from dagrun.stages.bundle.booster import loaded
 from dagrun.stages.bundle.golden_rows import bits, record
-from dagrun.stages.bundle.row import float32_sigmoid
 from dagrun.stages.features import feature_set
 
 ROWS = 200_000 if os.environ.get("DAGRUN_SOAK") else 3_000
@@ -67,31 +65,13 @@ def test_one_scorer_per_thread_is_enough(bundle: Bundle, sample: pl.DataFrame) -
         assert all(answers == expected for answers in pool.map(work, range(8)))
 
 
-def test_the_sigmoid_is_xgboost_s_own_for_any_margin(bundle: Bundle) -> None:
-    chance = np.random.default_rng(5)
-    rows = 20 * ROWS
-    wanted = np.concatenate(
-        [
-            chance.normal(0, 4, rows),
-            chance.uniform(-200, 200, rows),
-            [0.0, -0.0, 88.7, -88.7, 88.8, -88.8, 1e30, -1e30, 1e-40, np.inf, -np.inf],
-        ]
-    ).astype(np.float32)
-    model = loaded(bundle.booster.ubj, 1)
-    features = np.zeros((len(wanted), len(bundle.spec.names)), np.float32)
-    base = wanted - model.inplace_predict(features[:1], predict_type="margin")
-    asked = {"base_margin": base, "validate_features": False}
-    margins = model.inplace_predict(features, predict_type="margin", **asked)
-    probabilities = model.inplace_predict(features, predict_type="value", **asked)
-    sigmoid = float32_sigmoid()
-    assert sigmoid is not None
-    mine = np.array([sigmoid(margin) for margin in margins.tolist()], np.float32)
-    assert np.array_equal(bits(mine), bits(probabilities))
-
-
-def test_without_a_proven_sigmoid_xgboost_is_asked(bundle: Bundle, sample: pl.DataFrame) -> None:
+def test_without_the_golden_predictions_xgboost_is_asked(
+    bundle: Bundle, sample: pl.DataFrame
+) -> None:
+    assert RowScorer(bundle).left_to_xgboost == ""
     golden = replace(bundle.golden, probabilities=bundle.golden.probabilities + np.float32(1e-3))
     doubted = replace(bundle, golden=golden)
+    assert RowScorer(doubted).left_to_xgboost == "the golden rows have other bits"
     frame = sample.head(100)
     assert np.array_equal(by_rows(doubted, frame)[1], by_batch(bundle, frame)[1])
 

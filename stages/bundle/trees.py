@@ -1,0 +1,190 @@
+"""A tree model's margin and prediction for one row, without what XGBoost does around it.
+
+Most of what XGBoost takes for one row is fixed: it is made for many. Here the trees are laid out
+as one array and walked by a function that is compiled once per process and knows nothing of any
+model.
+
+Guarantee: margins and predictions have the bits of XGBoost's. Leaves are added in float32, in the
+order of the trees, and the sigmoid is XGBoost's own, with the host's `expf`. `walker` proves it
+against XGBoost on rows that hold every threshold of the model and its neighbour. A model of another
+kind, or of which a single bit differs, is left to XGBoost, and `walker` says why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
+from dagrun.stages.bundle.walk import DEFAULT_LEFT, LANES, NODE, Walk, compiled
+
+_LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
+_NOTHING = np.zeros(1, NODE)
+_NOTHING["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
+_PROBES = 1024
+_MODELS_KEPT = 8
+
+
+class NotWalkable(ValueError):
+    """A model that is left to XGBoost; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trees:
+    """A model, laid out to be walked. It is never changed and may be shared between threads.
+
+    Attributes:
+        nodes: all nodes of all trees, of dtype `NODE`; the first is a leaf that adds nothing.
+        roots: uint32 of shape `(blocks, 8)`, the first node of each tree, filled up with 0.
+        depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
+        width: number of features.
+        base: the margin before the first tree.
+        logistic: whether the prediction is the margin's sigmoid, else it is the margin.
+    """
+
+    nodes: npt.NDArray[np.void]
+    roots: npt.NDArray[np.uint32]
+    depths: npt.NDArray[np.uint32]
+    width: int
+    base: float
+    logistic: bool
+
+    def bind(self, row: ctypes.Array[ctypes.c_float]) -> Callable[[], tuple[float, float]]:
+        """Return a function that says margin and prediction of what stands in `row`.
+
+        Both are float32 values; NaN in the row is missing. The function owns the memory of its
+        result: one thread at a time may use it.
+        """
+        result = (ctypes.c_float * 2)()
+        margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
+        given = self._walk_of(ctypes.addressof(row), 1, margin, value)
+        call = functools.partial(compiled().walk, ctypes.addressof(given))
+
+        def walk(_kept: object = (self, row, given)) -> tuple[float, float]:
+            call()
+            return result[0], result[1]
+
+        return walk
+
+    def predict(self, rows: Float32s) -> Prediction:
+        """Predict a C-ordered array of shape `(rows, features)` on one thread."""
+        margins, values = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
+        address = margins.ctypes.data, values.ctypes.data
+        given = self._walk_of(rows.ctypes.data, len(rows), *address)
+        compiled().walk_many(ctypes.addressof(given))
+        return Prediction(margins, values)
+
+    def _walk_of(self, rows: int, count: int, margins: int, values: int) -> Walk:
+        return Walk(
+            nodes=self.nodes.ctypes.data,
+            roots=self.roots.ctypes.data,
+            depths=self.depths.ctypes.data,
+            rows=rows,
+            margins=margins,
+            values=values,
+            blocks=len(self.roots),
+            count=count,
+            width=self.width,
+            base=self.base,
+            logistic=self.logistic,
+        )
+
+
+@functools.lru_cache(maxsize=_MODELS_KEPT)
+def walker(ubj: bytes) -> Trees | NotWalkable:
+    """Return the trees of an XGBoost model, proved, or why they are left to XGBoost."""
+    model = loaded(ubj, 1)
+    try:
+        trees = read_trees(json.loads(bytes(model.save_raw("json"))))
+    except NotWalkable as error:
+        return error
+    rows = probes(trees)
+    found = trees.predict(rows)
+    for kind, values in (("margin", found.margins), ("value", found.probabilities)):
+        expected = model.inplace_predict(rows, predict_type=kind)
+        if not np.array_equal(values.view(np.uint32), expected.view(np.uint32)):
+            return NotWalkable("XGBoost itself gives other bits")
+    return trees
+
+
+def read_trees(form: Mapping[str, Any]) -> Trees:
+    """Lay out the trees of a model's JSON form. Raises `NotWalkable`."""
+    learner = form["learner"]
+    booster, about = learner["gradient_booster"], learner["learner_model_param"]
+    if booster["name"] != "gbtree":
+        raise NotWalkable(f"a {booster['name']} model")
+    if int(about["num_class"]) > 1 or int(about["num_target"]) > 1:
+        raise NotWalkable("a model with several outputs")
+    trees, width = booster["model"]["trees"], int(about["num_feature"])
+    if any(any(tree["split_type"]) for tree in trees):
+        raise NotWalkable("a model with categorical splits")
+    laid = [_NOTHING]
+    roots = np.zeros((-(-len(trees) // LANES), LANES), np.uint32)
+    depths = np.zeros(roots.size, np.uint32)
+    first = 1
+    for number, tree in enumerate(trees):
+        roots.flat[number] = first
+        nodes, depths[number] = _lay_out(tree, first, width)
+        laid.append(nodes)
+        first += len(nodes)
+    logistic = learner["objective"]["name"] in _LOGISTIC
+    score = float(about["base_score"].strip("[]"))
+    return Trees(
+        nodes=np.concatenate(laid),
+        roots=roots,
+        depths=depths.reshape(roots.shape).max(axis=1, initial=0),
+        width=width,
+        base=compiled().logit(score) if logistic else score,
+        logistic=logistic,
+    )
+
+
+def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> tuple[npt.NDArray[np.void], int]:
+    """Return a tree's nodes, whose numbers begin with `first`, and its depth."""
+    left, right, feature, default_left = (
+        np.array(tree[name], np.int64)
+        for name in ("left_children", "right_children", "split_indices", "default_left")
+    )
+    ends, own = left < 0, np.arange(len(left))
+    # The walk trusts its nodes, and a bundle can be anyone's.
+    forward = (np.minimum(left, right) > own) & (np.maximum(left, right) < len(left))
+    if not len(left) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
+        raise NotWalkable("a model with nodes that lead nowhere or back")
+    nodes = np.zeros(len(left), NODE)
+    nodes["value"] = tree["split_conditions"]
+    nodes["feature"] = np.where(ends, 0, feature | default_left * DEFAULT_LEFT)
+    nodes["left"] = np.where(ends, own, left) + first
+    nodes["right"] = np.where(ends, own, right) + first
+    depth, level = 0, np.array([0])
+    while len(level := level[~ends[level]]):
+        depth, level = depth + 1, np.concatenate([left[level], right[level]])
+    return nodes, depth
+
+
+def probes(trees: Trees) -> Float32s:
+    """Return rows that hold every threshold, the float32 below each, missing and extreme values.
+
+    The shape is `(rows, features)`; the features take their values in different orders.
+    """
+    extremes = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 3e38, -3e38], np.float32)
+    tests = trees.nodes[trees.nodes["left"] != trees.nodes["right"]]
+    feature = tests["feature"] & ~np.uint32(DEFAULT_LEFT)
+    columns = []
+    for number in range(trees.width):
+        at = np.unique(tests["value"][feature == number])
+        below = np.nextafter(at, np.float32(-math.inf))
+        columns.append(np.concatenate([at, below, extremes]))
+    rows = np.empty((max(_PROBES, *map(len, columns), 0), trees.width), np.float32)
+    order = np.arange(len(rows))
+    for number, column in enumerate(columns):
+        rows[:, number] = column[(order * (2 * number + 1) + number) % len(column)]
+        rows[: len(column), number] = np.roll(column, number)
+    return rows

@@ -1,0 +1,203 @@
+"""The compiled walk through the trees of a model, and XGBoost's sigmoid.
+
+Eight trees are walked at once: a step waits for memory, and eight steps wait no longer than one.
+
+Guarantee: leaves are added in float32, in the order of the trees; the sigmoid is computed in
+float32 with the host's `expf`, as XGBoost computes it. Where it ends: nothing is checked here. The
+numbers of nodes and features must be those of a model that was laid out by `trees`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+import numpy as np
+
+LANES = 8
+"""Trees that are walked at once."""
+NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4"), ("right", "<u4")])
+"""A node: its threshold, or a leaf's value; its feature; its branches, those of a leaf itself."""
+DEFAULT_LEFT = 0x80000000
+"""Added to the feature's number where a missing value goes left."""
+
+
+class Walk(ctypes.Structure):
+    """What `walk` is given.
+
+    Attributes:
+        nodes: address of all nodes, of dtype `NODE`.
+        roots: address of the trees' first nodes, uint32, eight for each block of trees.
+        depths: address of the tests on the longest way through a block, uint32 for each.
+        rows: address of float32 features, row by row.
+        margins, values: addresses of float32 for the margin and prediction of each row.
+        blocks, count, width: numbers of blocks, rows, and features of a row.
+        base: the margin before the first tree.
+        logistic: 1 where the prediction is the margin's sigmoid, 0 where it is the margin.
+    """
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("nodes", "roots", "depths", "rows")),
+        *((name, ctypes.c_void_p) for name in ("margins", "values")),
+        *((name, ctypes.c_int64) for name in ("blocks", "count", "width")),
+        ("base", ctypes.c_float),
+        ("logistic", ctypes.c_int32),
+    )
+
+
+class Compiled(NamedTuple):
+    """Functions of this machine, compiled.
+
+    Attributes:
+        walk: takes the address of a `Walk`. It keeps the interpreter's lock, since giving it away
+            and taking it back costs more than one row.
+        walk_many: the same without the lock, for many rows.
+        logit: the margin that stands for a probability, in float32.
+        engine: holds the code; it lives as long as this.
+    """
+
+    walk: Callable[[int], None]
+    walk_many: Callable[[int], None]
+    logit: Callable[[float], float]
+    engine: llvm.ExecutionEngine
+
+
+@functools.cache
+def compiled() -> Compiled:
+    """Compile for this machine; it takes some milliseconds."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(_SOURCE)
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    walk, logit = map(engine.get_function_address, ("walk", "logit"))
+    return Compiled(
+        walk=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(walk),
+        walk_many=ctypes.CFUNCTYPE(None, ctypes.c_void_p)(walk),
+        logit=ctypes.PYFUNCTYPE(ctypes.c_float, ctypes.c_float)(logit),
+        engine=engine,
+    )
+
+
+def _lanes(line: str) -> str:
+    """Return a line once for each lane, `@` being its number."""
+    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES))
+
+
+def _sum() -> str:
+    """Return the lines that add the lanes' leaves to the margin, one after another."""
+    lines = []
+    for lane in range(LANES):
+        before = "%margin" if lane == 0 else f"%sum{lane - 1}"
+        lines.append(f"%leaf{lane} = load float, ptr %at{lane}")
+        lines.append(f"%sum{lane} = fadd float {before}, %leaf{lane}")
+    return "\n".join("  " + line for line in lines)
+
+
+_BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
+"""XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
+that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
+_FIELDS = [name for name, *_ in Walk._fields_]
+_TYPES = ["ptr"] * 6 + ["i64"] * 3 + ["float", "i32"]
+_LOADED = "\n".join(
+    f"  %{name}.at = getelementptr %walk, ptr %walk, i64 0, i32 {number}\n"
+    f"  %{name} = load {kind}, ptr %{name}.at"
+    for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
+)
+_SOURCE = f"""
+%walk = type {{{", ".join(_TYPES)}}}
+%node = type {{float, i32, i32, i32}}
+
+define void @walk(ptr %walk) {{
+entry:
+{_LOADED}
+  br label %row
+row:
+  %number = phi i64 [0, %entry], [%number.next, %answer]
+  %row.more = icmp ult i64 %number, %count
+  br i1 %row.more, label %start, label %done
+start:
+  %offset = mul i64 %number, %width
+  %features = getelementptr float, ptr %rows, i64 %offset
+  br label %block
+block:
+  %place = phi i64 [0, %start], [%place.next, %leaves]
+  %margin = phi float [%base, %start], [%sum{LANES - 1}, %leaves]
+  %block.more = icmp ult i64 %place, %blocks
+  br i1 %block.more, label %enter, label %answer
+enter:
+  %first = mul i64 %place, {LANES}
+{_lanes("%root@.number = add i64 %first, @")}
+{_lanes("%root@.at = getelementptr i32, ptr %roots, i64 %root@.number")}
+{_lanes("%root@ = load i32, ptr %root@.at")}
+  %depth.at = getelementptr i32, ptr %depths, i64 %place
+  %depth = load i32, ptr %depth.at
+  br label %level
+level:
+  %tested = phi i32 [0, %enter], [%tested.next, %test]
+{_lanes("%here@ = phi i32 [%root@, %enter], [%next@, %test]")}
+{_lanes("%wide@ = zext i32 %here@ to i64")}
+{_lanes("%at@ = getelementptr %node, ptr %nodes, i64 %wide@")}
+  %level.more = icmp ult i32 %tested, %depth
+  br i1 %level.more, label %test, label %leaves
+test:
+{_lanes("%threshold@ = load float, ptr %at@")}
+{_lanes("%feature@.at = getelementptr i8, ptr %at@, i64 4")}
+{_lanes("%feature@ = load i32, ptr %feature@.at")}
+{_lanes("%index@ = and i32 %feature@, 2147483647")}
+{_lanes("%column@ = zext i32 %index@ to i64")}
+{_lanes("%x@.at = getelementptr float, ptr %features, i64 %column@")}
+{_lanes("%x@ = load float, ptr %x@.at")}
+{_lanes("%missing@ = fcmp uno float %x@, 0.0")}
+{_lanes("%default@ = icmp slt i32 %feature@, 0")}
+{_lanes("%below@ = fcmp olt float %x@, %threshold@")}
+{_lanes("%left@ = select i1 %missing@, i1 %default@, i1 %below@")}
+{_lanes("%branch@ = select i1 %left@, i64 8, i64 12")}
+{_lanes("%next@.at = getelementptr i8, ptr %at@, i64 %branch@")}
+{_lanes("%next@ = load i32, ptr %next@.at")}
+  %tested.next = add i32 %tested, 1
+  br label %level
+leaves:
+{_sum()}
+  %place.next = add i64 %place, 1
+  br label %block
+answer:
+  %margin.at = getelementptr float, ptr %margins, i64 %number
+  %value.at = getelementptr float, ptr %values, i64 %number
+  %sigmoid = call float @sigmoid(float %margin)
+  %is.logistic = icmp ne i32 %logistic, 0
+  %value = select i1 %is.logistic, float %sigmoid, float %margin
+  store float %margin, ptr %margin.at
+  store float %value, ptr %value.at
+  %number.next = add i64 %number, 1
+  br label %row
+done:
+  ret void
+}}
+
+define float @sigmoid(float %margin) {{
+  %negative = fneg float %margin
+  %small = fcmp olt float %negative, {_BOUND}
+  %bounded = select i1 %small, float %negative, float {_BOUND}
+  %power = call float @expf(float %bounded)
+  %denominator = fadd float %power, 1.0
+  %probability = fdiv float 1.0, %denominator
+  ret float %probability
+}}
+
+define float @logit(float %score) {{
+  %inverse = fdiv float 1.0, %score
+  %odds = fsub float %inverse, 1.0
+  %log = call float @logf(float %odds)
+  %margin = fneg float %log
+  ret float %margin
+}}
+
+declare float @expf(float)
+declare float @logf(float)
+"""
