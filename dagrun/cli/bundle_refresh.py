@@ -85,7 +85,8 @@ def _read(rows: str, pipeline: str | None) -> pl.DataFrame:
     artifact = Artifacts(workspace).find(rows)
     if not artifact.output.columns:
         raise NotATableOfRows(artifact.label)
-    return workspace.store.load(artifact.output, pl.DataFrame)
+    frame: pl.DataFrame = workspace.store.load(artifact.output, pl.DataFrame)
+    return frame
 
 
 def _document(

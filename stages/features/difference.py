@@ -155,14 +155,14 @@ def _features(before: FeatureSpec, after: FeatureSpec) -> Iterator[FeatureChange
     new = {feature.name: feature for feature in features_of(after)}
     for name, feature in new.items():
         if name not in old:
-            told = (None, formula(after, feature.value))
-            yield FeatureChange(name=name, change="added", formulas=told)
+            came = (None, formula(after, feature.value))
+            yield FeatureChange(name=name, change="added", formulas=came)
         elif change := _feature(before, old[name], after, feature):
             yield change
     for name, feature in old.items():
         if name not in new:
-            told = (formula(before, feature.value), None)
-            yield FeatureChange(name=name, change="removed", formulas=told)
+            gone = (formula(before, feature.value), None)
+            yield FeatureChange(name=name, change="removed", formulas=gone)
 
 
 def _feature(
