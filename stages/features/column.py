@@ -125,7 +125,9 @@ def _admit_one(column: Column, series: pl.Series) -> pl.Series:
         if dtype.is_integer():
             wide = series.cast(pl.Int128).abs() > _EXACT
             _refuse(column.name, "an integer beyond 2**53 does not fit a double", wide)
-        admitted = series.cast(pl.Float64).fill_nan(None)
+        admitted = series.cast(pl.Float64)
+        if admitted.is_nan().any():  # looking is cheaper than copying
+            admitted = admitted.fill_nan(None)
     elif column.dtype == "int64":
         if dtype in (pl.UInt64, pl.Int128):
             wide = ~series.cast(pl.Int128).is_between(-_LIMIT, _LIMIT - 1)

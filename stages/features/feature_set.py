@@ -44,7 +44,8 @@ class FeatureSet:
         Features that use a target are out of fold in this matrix, so it differs there from
         `spec.transform(train)`, whose values would leak each row's own label.
         """
-        return fit(self.features, self.inputs, train, label)
+        spec, matrix = fit(self.features, self.inputs, train, label)
+        return spec, matrix()
 
 
 def feature_set(*features: Source, inputs: Sequence[Column] = ()) -> FeatureSet:

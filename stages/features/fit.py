@@ -6,20 +6,20 @@ are fitted in order, each on what its predecessors give the training rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from dagrun.stages.features.column import Column, admit, check_schema, column_of
+from dagrun.stages.features.fitting import Fitting
 from dagrun.stages.features.spec import FeatureSpec
-from dagrun.stages.features.step import Output, Step, column_name, expressions, work_frame
+from dagrun.stages.features.step import Output, Step
 from dagrun.stages.ops.define import Feature
 from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError, UnknownColumn
 from dagrun.stages.ops.kind import NUMBER, WIDENED, Kind
 from dagrun.stages.ops.numeric import Cast
 from dagrun.stages.ops.op import Op
-from dagrun.stages.ops.training import Training
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,36 +138,26 @@ def fit(
     declared: Sequence[Column],
     train: pl.DataFrame | pl.LazyFrame,
     label: str | None,
-) -> tuple[FeatureSpec, pl.DataFrame]:
-    """Fit on the training rows; return the spec and the training matrix."""
+) -> tuple[FeatureSpec, Callable[[], pl.DataFrame]]:
+    """Fit on the training rows; return the spec and what makes the training matrix."""
     made, shown = draft(features, declared, train.collect_schema(), label)
     targets = list(dict.fromkeys(name for names in made.targets for name in names))
     labels = [] if label is None else [label]
     picked = [*(column.name for column in made.inputs), *targets, *labels]
     frame = train.lazy().select(list(dict.fromkeys(picked))).collect(engine="in-memory")
-    work = work_frame(admit(made.inputs, frame))
     numbers = {name: frame[name].cast(pl.Float64).fill_nan(None) for name in targets}
-    fitted: list[Step] = []
-    for value, (step, wanted) in enumerate(
-        zip(made.steps, made.targets, strict=True), start=len(made.inputs)
-    ):
-        rows = Training(
-            name=step.name,
-            columns=tuple(work[column_name(place)] for place in step.reads),
-            targets=tuple(numbers[name] for name in wanted),
-        )
-        op = step.op.fit(rows)
-        fitted.append(Step(name=step.name, op=op, reads=step.reads))
-        special = op.out_of_fold(rows)
-        if special is None:
-            work = work.with_columns(expressions(fitted[-1], value))
-        else:
-            work = work.with_columns(special.alias(column_name(value)))
-    outputs = tuple(_outputs(features, shown, fitted, len(made.inputs)))
+    count = len(made.inputs)
+    fitting = Fitting(
+        steps=dict(enumerate(made.steps, start=count)),
+        known=dict(enumerate(admit(made.inputs, frame))),
+    )
+    for value, names in enumerate(made.targets, start=count):
+        fitting.fit(value, tuple(numbers[name] for name in names))
+    steps = tuple(fitting.steps.values())
+    outputs = tuple(_outputs(features, shown, steps, count))
     _check_names([output.name for output in outputs], label)
-    spec = FeatureSpec(inputs=made.inputs, steps=tuple(fitted), outputs=outputs, label=label)
-    matrix = work.select(output.expression() for output in outputs)
-    return spec, matrix.with_columns(frame[name] for name in labels)
+    spec = FeatureSpec(inputs=made.inputs, steps=steps, outputs=outputs, label=label)
+    return spec, lambda: fitting.matrix(outputs).with_columns(frame[name] for name in labels)
 
 
 def _outputs(

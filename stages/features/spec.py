@@ -17,8 +17,9 @@ import polars as pl
 from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
+from dagrun.stages.features.plan import Plan, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
-from dagrun.stages.features.step import Output, Step, kinds_of, layers, run_layers
+from dagrun.stages.features.step import Output, Step, kinds_of
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: derived values are computed once
@@ -70,8 +71,8 @@ class FeatureSpec:
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
-        values = run_layers(self._layers, admit(self.inputs, frame))
-        return values.select(self._outputs)
+        values = dict(enumerate(admit(self.inputs, frame)))
+        return self._plan.over(value_frame(values).lazy())
 
     def row_function(self) -> RowFunction:
         """Return the row twin, compiled: one row's values in, the features as floats out.
@@ -135,12 +136,9 @@ class FeatureSpec:
         return cls(inputs=inputs, steps=steps, outputs=outputs, label=label)
 
     @cached_property
-    def _layers(self) -> list[list[pl.Expr]]:
-        return layers(self.steps, len(self.inputs))
-
-    @cached_property
-    def _outputs(self) -> list[pl.Expr]:
-        return [output.expression() for output in self.outputs]
+    def _plan(self) -> Plan:
+        count = len(self.inputs)
+        return make_plan(dict(enumerate(self.steps, start=count)), range(count), self.outputs)
 
     @cached_property
     def _written(self) -> tuple[RowWriter, str]:

@@ -1,7 +1,7 @@
-"""Steps: ops in a fixed order over numbered values, and how the batch twins of all are run.
+"""Steps: ops in a fixed order over numbered values, and the outputs that show them.
 
-Values are numbered: the inputs first, then one per step. A step reads earlier numbers only. The
-work frame has a column `v<number>` per value, or `v<number>.<part>` for a step with parts.
+Values are numbered: the inputs first, then one per step. A step reads earlier numbers only. A
+frame of values has a column `v<number>` per value.
 """
 
 from __future__ import annotations
@@ -33,15 +33,14 @@ class Output:
     part: int | None = None
     integer: bool = False
 
-    def expression(self) -> pl.Expr:
+    def expression(self, value: pl.Expr) -> pl.Expr:
         """Return the feature's column, rounded to its output dtype."""
-        dtype = pl.Int32 if self.integer else pl.Float32
-        return pl.col(column_name(self.value, self.part)).cast(dtype).alias(self.name)
+        return value.cast(pl.Int32 if self.integer else pl.Float32).alias(self.name)
 
 
-def column_name(value: int, part: int | None = None) -> str:
-    """Return the work frame's column of a value."""
-    return f"v{value}" if part is None else f"v{value}.{part}"
+def column_name(value: int) -> str:
+    """Return the column of a value in a frame of values."""
+    return f"v{value}"
 
 
 def kinds_of(inputs: Sequence[Kind], steps: Sequence[Step]) -> list[Kind]:
@@ -50,34 +49,3 @@ def kinds_of(inputs: Sequence[Kind], steps: Sequence[Step]) -> list[Kind]:
     for step in steps:
         kinds.append(step.op.result([kinds[place] for place in step.reads]))
     return kinds
-
-
-def expressions(step: Step, value: int) -> list[pl.Expr]:
-    """Return the batch twin of a step as columns of the work frame."""
-    made = step.op.batch([pl.col(column_name(place)) for place in step.reads])
-    if isinstance(made, pl.Expr):
-        return [made.alias(column_name(value))]
-    return [one.alias(column_name(value, part)) for part, one in enumerate(made)]
-
-
-def layers(steps: Sequence[Step], inputs: int) -> list[list[pl.Expr]]:
-    """Return all batch twins, grouped so that a group reads only inputs and earlier groups."""
-    depth = [0] * inputs
-    made: dict[int, list[pl.Expr]] = {}
-    for value, step in enumerate(steps, start=inputs):
-        depth.append(1 + max(depth[place] for place in step.reads))
-        made.setdefault(depth[-1], []).extend(expressions(step, value))
-    return [made[layer] for layer in sorted(made)]
-
-
-def run_layers(made: Sequence[Sequence[pl.Expr]], inputs: Sequence[pl.Series]) -> pl.LazyFrame:
-    """Return the lazy work frame of all values over admitted input columns."""
-    frame = work_frame(inputs).lazy()
-    for layer in made:
-        frame = frame.with_columns(layer)
-    return frame
-
-
-def work_frame(inputs: Sequence[pl.Series]) -> pl.DataFrame:
-    """Return the work frame that holds only the input values."""
-    return pl.DataFrame([series.alias(column_name(i)) for i, series in enumerate(inputs)])

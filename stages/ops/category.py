@@ -19,13 +19,15 @@ import polars as pl
 from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import KEY, TEXT, Kind
-from dagrun.stages.ops.op import Names, Op
-from dagrun.stages.ops.table import Scalar, Table, make_table
+from dagrun.stages.ops.op import Names, Op, indicator
+from dagrun.stages.ops.table import Scalar, Table, make_table, places
 from dagrun.stages.ops.training import Training
 
 MOST_COLUMNS = 10_000
 """The most categories that one_hot turns into columns."""
 _MOST_CODES = 2**24
+MOST_COMPARED = 16
+"""Strings that a batch is compared with one by one; numbering more of them first is faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,10 @@ class OneHot(Op):
         return tuple(re.sub(r"[\[\]<]", "_", str(value)) for value in self.categories)
 
     def batch(self, x: Sequence[pl.Expr]) -> list[pl.Expr]:
-        return [(x[0] == value).fill_null(False).cast(pl.Float64) for value in self.categories]
+        if len(self.categories) <= MOST_COMPARED or not isinstance(self.categories[0], str):
+            return [indicator(x[0] == value) for value in self.categories]
+        place = places(x[0], self.categories)
+        return [indicator(place == number) for number in range(len(self.categories))]
 
     def row(self, x: Names) -> str:
         count = len(self.categories)
@@ -98,7 +103,7 @@ class Coded(Op):
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         assert self.table is not None
-        return self.table.batch(x, self.unseen())
+        return self.table.batch(x, self.unseen(), pl.Int32() if self.integer else pl.Float64())
 
     def row(self, x: Names) -> str:
         assert self.table is not None

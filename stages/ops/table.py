@@ -18,6 +18,7 @@ from dagrun.engine.canonical import digest_bytes
 from dagrun.stages.ops.errors import SpecDamaged
 
 Scalar = str | int | bool
+_DOUBLE = pl.Float64()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,12 @@ class Table:
     def __len__(self) -> int:
         return len(self.values)
 
-    def batch(self, x: Sequence[pl.Expr], default: float | None) -> pl.Expr:
-        """Return the batch twin: the value for the keys `x`, `default` where unseen."""
+    def batch(
+        self, x: Sequence[pl.Expr], default: float | None, dtype: pl.DataType = _DOUBLE
+    ) -> pl.Expr:
+        """Return the batch twin: the value for the keys `x` as `dtype`, `default` where unseen."""
         if len(x) == 1:
-            found = _replaced(x[0], self.keys[0], self.values, pl.Float64(), default)
+            found = _replaced(x[0], self.keys[0], self.values, dtype, default)
             return pl.when(x[0].is_not_null()).then(found)
         code, codes = pl.lit(0, pl.Int64), [0] * len(self)
         for key, column in zip(x, self.keys, strict=True):
@@ -46,7 +49,7 @@ class Table:
             place = _replaced(key, tuple(levels), tuple(levels.values()), pl.Int64(), None)
             code = code * len(levels) + place
             codes = [c * len(levels) + levels[k] for c, k in zip(codes, column, strict=True)]
-        found = _replaced(code, tuple(codes), self.values, pl.Float64(), default)
+        found = _replaced(code, tuple(codes), self.values, dtype, default)
         return pl.when(*(key.is_not_null() for key in x)).then(found)
 
     def row(self) -> dict[Any, float]:
@@ -73,12 +76,20 @@ def _replaced(
     dtype: pl.DataType,
     default: float | None,
 ) -> pl.Expr:
+    if isinstance(old[0], str):
+        found = pl.lit(pl.Series([*new, default]).cast(dtype))
+        return found.gather(places(x, old).fill_null(len(old)))
     return x.replace_strict(
         pl.Series(old),
-        pl.Series(new, dtype=dtype),
+        pl.Series(new).cast(dtype),
         default=pl.lit(default, dtype=dtype),
         return_dtype=dtype,
     )
+
+
+def places(x: pl.Expr, levels: Sequence[Scalar]) -> pl.Expr:
+    """Return the place of a string among distinct `levels` as UInt32, null where it is none."""
+    return x.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.UInt32)
 
 
 def make_table(entries: Mapping[tuple[Scalar, ...], float]) -> Table:
