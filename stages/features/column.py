@@ -125,19 +125,19 @@ def _admit_one(column: Column, series: pl.Series) -> pl.Series:
         if dtype.is_integer():
             wide = series.cast(pl.Int128).abs() > _EXACT
             _refuse(column.name, "an integer beyond 2**53 does not fit a double", wide)
-        admitted = series.cast(pl.Float64)
-        if admitted.is_nan().any():  # looking is cheaper than copying
+        admitted = _cast(series, _INSIDE["double"])
+        if (total := admitted.sum()) != total:  # a NaN shows in the sum; looking copies nothing
             admitted = admitted.fill_nan(None)
     elif column.dtype == "int64":
         if dtype in (pl.UInt64, pl.Int128):
             wide = ~series.cast(pl.Int128).is_between(-_LIMIT, _LIMIT - 1)
             _refuse(column.name, "an integer does not fit int64", wide)
-        admitted = series.cast(pl.Int64)
+        admitted = _cast(series, _INSIDE["int64"])
     elif isinstance(dtype, pl.Datetime):
         admitted = _microseconds(column.name, series.cast(pl.Int64), dtype.time_unit)
     else:
-        admitted = series.cast(_INSIDE[column.dtype])
-    if not column.nullable:
+        admitted = _cast(series, _INSIDE[column.dtype])
+    if not column.nullable and admitted.null_count():
         _refuse(column.name, "null where the spec allows none", admitted.is_null())
     return admitted
 
@@ -150,6 +150,10 @@ _INSIDE: dict[str, pl.DataType] = {
     "timestamp": pl.Int64(),
     "date": pl.Int64(),
 }
+
+
+def _cast(series: pl.Series, dtype: pl.DataType) -> pl.Series:
+    return series if series.dtype == dtype else series.cast(dtype)
 
 
 def _microseconds(name: str, ticks: pl.Series, unit: str) -> pl.Series:

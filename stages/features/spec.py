@@ -65,9 +65,10 @@ class FeatureSpec:
         check_schema(self.inputs, schema)
         names = [column.name for column in self.inputs]
         label = [self.label] if self.label is not None and self.label in schema else []
-        picked = frame.lazy().select(names + label).collect(engine="in-memory")
-        features = self.plan(picked).collect(engine="in-memory")
-        return features.with_columns(picked[name] for name in label)
+        if isinstance(frame, pl.LazyFrame):
+            frame = frame.select(names + label).collect(engine="in-memory")
+        features = self.plan(frame).collect(engine="in-memory")
+        return features.hstack([frame[name] for name in label])
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
