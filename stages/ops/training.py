@@ -19,6 +19,19 @@ from dagrun.stages.ops.table import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """When each training row happened and when its values became known, as Int64 microseconds.
+
+    Attributes:
+        at: the row's own moment.
+        known: when its values were known; null for never, as far as this fit goes.
+    """
+
+    at: pl.Series
+    known: pl.Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """The training rows of one feature.
 
@@ -26,11 +39,15 @@ class Training:
         name: the feature, for errors.
         columns: its inputs, as the batch twin sees them.
         targets: its fit-only columns, as Float64.
+        timeline: when the rows were, if they have a time.
+        spans: whether rows are held out by spans of time rather than scattered.
     """
 
     name: str
     columns: tuple[pl.Series, ...]
     targets: tuple[pl.Series, ...] = ()
+    timeline: Timeline | None = None
+    spans: bool = False
 
     def error(self, problem: str) -> CannotFit:
         """Return the error that says why the feature cannot be fitted."""
