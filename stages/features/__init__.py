@@ -7,6 +7,7 @@ rows, and transform frames (`FeatureSpec.transform`) or single rows (`FeatureSpe
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.feature_set import FeatureSet, feature_set
 from dagrun.stages.features.hard import hard_rows
+from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.bucket import bucket_fixed, bucket_quantile
 from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
@@ -16,6 +17,7 @@ from dagrun.stages.ops.group import group_agg, target_mean
 from dagrun.stages.ops.impute import impute_const, impute_stat, missing_flag
 from dagrun.stages.ops.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
 from dagrun.stages.ops.scale import clip_iqr, minmax, robust_scale, standardize
+from dagrun.stages.ops.since import available_since
 from dagrun.stages.ops.span import time_since
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
     "Feature",
     "FeatureSet",
     "FeatureSpec",
+    "TimeRules",
     "affine",
+    "available_since",
     "bucket_fixed",
     "bucket_quantile",
     "cast",

@@ -15,6 +15,7 @@ from typing import Any
 from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
+from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
@@ -26,7 +27,9 @@ VERSION = 1
 INLINE = 256
 """Tables of at most this many rows stand in the document itself."""
 
-Parts = tuple[tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None]
+Parts = tuple[
+    tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None, TimeRules | None
+]
 
 
 def write_document(
@@ -34,25 +37,45 @@ def write_document(
     steps: Sequence[Step],
     outputs: Sequence[Output],
     label: str | None,
+    time: TimeRules | None,
 ) -> tuple[dict[str, object], Mapping[str, bytes]]:
     """Return the document's JSON form and the tables it names, by digest."""
     tables: dict[str, bytes] = {}
     form: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
-        "inputs": [asdict(column) for column in inputs],
+        "inputs": [_column_form(column) for column in inputs],
         "steps": [_step_form(step, tables) for step in steps],
-        "features": [asdict(output) for output in outputs],
+        "features": [_output_form(output) for output in outputs],
         "label": label,
     }
+    if time is not None:
+        form["time"] = {**asdict(time), "known_after": dict(time.known_after)}
     return form, dict(sorted(tables.items()))
+
+
+# What is declared about time is left out where nothing is, as by those who wrote documents before.
+def _column_form(column: Column) -> dict[str, object]:
+    form = asdict(column)
+    if column.available_since is None:
+        del form["earlier"]
+    return form
+
+
+def _output_form(output: Output) -> dict[str, object]:
+    form = asdict(output)
+    if output.available_since is None:
+        del form["available_since"]
+    return form
 
 
 def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     op = step.op
     state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
     reads = list(step.reads)
-    return {"name": step.name, "op": op.op, "version": op.version, "reads": reads, "state": state}
+    as_of = {} if step.as_of is None else {"as_of": step.as_of}
+    form = {"name": step.name, "op": op.op, "version": op.version, "reads": reads}
+    return {**form, **as_of, "state": state}
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -71,7 +94,7 @@ def _form(value: object, tables: dict[str, bytes]) -> object:
 
 
 def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
-    """Return inputs, steps, features and label. Raises as `FeatureSpec.from_bytes` says."""
+    """Return inputs, steps, features, label and time. Raises as `FeatureSpec.from_bytes` says."""
     what = "the feature spec"
     try:
         form = json.loads(data)
@@ -85,11 +108,17 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
         inputs = tuple(Column(**column) for column in form["inputs"])
         steps = tuple(_read_step(step, tables) for step in form["steps"])
         outputs = tuple(Output(**output) for output in form["features"])
-        label = form["label"]
+        label, time = form["label"], _read_time(form.get("time"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
     _check_places(inputs, steps, outputs)
-    return inputs, steps, outputs, label
+    return inputs, steps, outputs, label, time
+
+
+def _read_time(form: Mapping[str, Any] | None) -> TimeRules | None:
+    if form is None:
+        return None
+    return TimeRules(**{**form, "known_after": tuple(sorted(form["known_after"].items()))})
 
 
 def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
@@ -102,7 +131,7 @@ def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
-    return Step(name=form["name"], op=op, reads=tuple(form["reads"]))
+    return Step(name=form["name"], op=op, reads=tuple(form["reads"]), as_of=form.get("as_of"))
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:

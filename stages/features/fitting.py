@@ -1,22 +1,25 @@
 """The values of the training rows, computed as far as the fits of later steps ask for them.
 
-Guarantee: a step is fitted on what its predecessors give the training rows, out of fold where
-they use a target. Values that no fit reads are never computed, and those that fits read are let
-go after the last of them, as is what was taken from them.
+Guarantee: a step is fitted on what its predecessors give the training rows: out of fold or of
+their past alone where a target is used, null where they are from before something was available.
+Values that no fit reads are never computed, and those that fits read are let go after the last
+of them, as is what was taken from them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from dagrun.stages.features.knowledge import Clock, Knowledge, blanked, see
 from dagrun.stages.features.plan import Result, make_plan, reached, value_frame
 from dagrun.stages.features.step import Output, Step, column_name
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.sample import Sample
+from dagrun.stages.ops.timing import Timing
 from dagrun.stages.ops.training import Training
 
 
@@ -26,59 +29,79 @@ class Fitting:
 
     Attributes:
         steps: by the number of their value; fitted as far as `fit` has come.
-        known: values that are not to be computed: the inputs, and those out of fold.
+        timings: what each step declares about time.
+        known: values that are not to be computed: the inputs, and those made for training rows.
+        clock: the time of the rows, if they have one.
     """
 
     steps: dict[int, Step]
+    timings: Sequence[Timing]
     known: dict[int, pl.Series]
-    _reads: Counter[int] = field(init=False)
+    clock: Clock | None
+    _waiting: Counter[int] = field(default_factory=Counter)
     _samples: dict[int, Sample] = field(default_factory=dict)
-    _folds: dict[int, Callable[[], pl.Series | None]] = field(default_factory=dict)
+    _special: dict[int, Callable[[], pl.Series | None]] = field(default_factory=dict)
+    _early: dict[int, pl.Series] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        learning = [step for step in self.steps.values() if _learns(step.op)]
-        self._reads = Counter(value for step in learning for value in step.reads)
+        for step, timing in zip(self.steps.values(), self.timings, strict=True):
+            if _sees_rows(step.op, timing):
+                self._waiting.update(step.reads)
 
-    def fit(self, value: int, targets: tuple[pl.Series, ...]) -> None:
-        """Fit the step of a value, on the values of the steps before it."""
-        step = self.steps[value]
-        if not _learns(step.op):
+    def fit(self, value: int, targets: Mapping[str, pl.Series]) -> None:
+        """Fit the step of a value, on the values of the steps before it and on its targets."""
+        step, timing = self.steps[value], self.timings[value - min(self.steps)]
+        if not _sees_rows(step.op, timing):
             return
         samples = [self._sample(one) for one in step.reads]
         rows = Training(
             name=step.name,
             columns=tuple(sample.column for sample in samples),
-            targets=targets,
+            targets=tuple(targets.values()),
             shared=samples[0],
         )
-        op = step.op.fit(rows)
-        self.steps[value] = replace(step, op=op)
-        if type(op).out_of_fold is not Op.out_of_fold:
-            self._folds[value] = lambda: op.out_of_fold(rows)
-        self._reads.subtract(step.reads)
+        seen = see(self.clock, step.op, rows, tuple(targets), timing)
+        self.steps[value] = replace(step, op=step.op.fit(seen.fit), as_of=seen.as_of)
+        if seen.early is not None:
+            self._early[value] = seen.early
+        if timing.scheme == "past" or _holds_out(step.op) or seen.early is not None:
+            self._special[value] = lambda: self._training_value(value, seen, timing)
+        self._waiting.subtract(step.reads)
         for one in step.reads:
-            if not self._reads[one]:
+            if not self._waiting[one]:
                 self._samples.pop(one, None)
 
     def matrix(self, outputs: Sequence[Output]) -> pl.DataFrame:
         """Return the outputs of the training rows."""
-        return self._collect(outputs)
+        matrix = self._collect(outputs)
+        early = {output.name: self._early.get(output.value) for output in outputs}
+        return pl.DataFrame([blanked(column, early[column.name]) for column in matrix])
+
+    def _training_value(self, value: int, seen: Knowledge, timing: Timing) -> pl.Series | None:
+        """Return what the training rows get, where that is not what the batch twin gives."""
+        op = self.steps[value].op
+        special = op.past(seen.rows) if timing.scheme == "past" else op.out_of_fold(seen.rows)
+        if special is None and not op.several and seen.early is not None:
+            special = self._computed(value)
+        return special if special is None else blanked(special, seen.early)
 
     def _sample(self, value: int) -> Sample:
         if value not in self._samples:
-            column = self.known.get(value)
-            if column is None:
-                step = self.steps[value]
-                column = self._collect([_Value(value=value, whole=step.op.integer)]).to_series()
-            self._samples[value] = Sample(column=column)
+            self._samples[value] = Sample(column=self._computed(value))
         return self._samples[value]
+
+    def _computed(self, value: int) -> pl.Series:
+        if value in self.known:
+            return self.known[value]
+        whole = self.steps[value].op.integer
+        return self._collect([_Value(value=value, whole=whole)]).to_series()
 
     def _collect(self, results: Sequence[Result]) -> pl.DataFrame:
         wanted = [result.value for result in results]
-        while late := [v for v in reached(self.steps, self.known, wanted) if v in self._folds]:
-            made = self._folds.pop(late[-1])()
+        while own := [v for v in reached(self.steps, self.known, wanted) if v in self._special]:
+            made = self._special.pop(own[0])()
             if made is not None:
-                self.known[late[-1]] = made
+                self.known[own[0]] = made
         plan = make_plan(self.steps, self.known, results)
         return plan.over(value_frame(self.known).lazy()).collect(engine="in-memory")
 
@@ -95,6 +118,11 @@ class _Value:
         return (value.cast(pl.Float64) if self.whole else value).alias(column_name(self.value))
 
 
-def _learns(op: Op) -> bool:
-    kind = type(op)
-    return kind.fit is not Op.fit or kind.out_of_fold is not Op.out_of_fold
+def _holds_out(op: Op) -> bool:
+    return type(op).out_of_fold is not Op.out_of_fold
+
+
+def _sees_rows(op: Op, timing: Timing) -> bool:
+    """Whether a step has to see the training rows: most only compute."""
+    learns = type(op).fit is not Op.fit or _holds_out(op)
+    return learns or timing.scheme == "past" or timing.available_since is not None

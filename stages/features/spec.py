@@ -7,6 +7,7 @@ exact row twin, `row_exact` is False and `row_function` runs the batch twin on o
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ import polars as pl
 from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
+from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.plan import Plan, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
 from dagrun.stages.features.step import Output, Step, kinds_of
@@ -31,6 +33,8 @@ class FeatureSpec:
         steps: fitted ops; each reads inputs and earlier steps.
         outputs: the features, in the order of the matrix.
         label: the name of the label column, or None.
+        time: how the training rows' time was read, or None. Transforming reads no time:
+            `available_since` of a column or feature is not applied to the rows given here.
     """
 
     __dagrun_codec__: ClassVar[str] = "dagrun.stages.features.codec:SPEC"
@@ -39,6 +43,7 @@ class FeatureSpec:
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     label: str | None = None
+    time: TimeRules | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -49,6 +54,12 @@ class FeatureSpec:
     def row_inexact(self) -> tuple[str, ...]:
         """The steps without an exact row twin, as `name (op)`."""
         return tuple(f"{s.name} ({s.op.op})" for s in self.steps if not s.op.row_exact)
+
+    @property
+    def as_of(self) -> str | None:
+        """The last moment known to any frozen state (ISO 8601); None without a time of rows."""
+        told = [step.as_of for step in self.steps if step.as_of is not None]
+        return max(told, key=dt.datetime.fromisoformat, default=None)
 
     @property
     def row_exact(self) -> bool:
@@ -111,7 +122,7 @@ class FeatureSpec:
 
     @cached_property
     def _document(self) -> tuple[dict[str, object], Mapping[str, bytes]]:
-        return write_document(self.inputs, self.steps, self.outputs, self.label)
+        return write_document(self.inputs, self.steps, self.outputs, self.label, self.time)
 
     @cached_property
     def digest(self) -> str:
@@ -133,8 +144,8 @@ class FeatureSpec:
 
         Raises `UnknownVersion`, `UnknownOp`, or `SpecDamaged` for a missing or damaged part.
         """
-        inputs, steps, outputs, label = read_document(data, tables)
-        return cls(inputs=inputs, steps=steps, outputs=outputs, label=label)
+        inputs, steps, outputs, label, time = read_document(data, tables)
+        return cls(inputs=inputs, steps=steps, outputs=outputs, label=label, time=time)
 
     @cached_property
     def _plan(self) -> Plan:

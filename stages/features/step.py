@@ -17,21 +17,30 @@ from dagrun.stages.ops.op import Op
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One fitted op; `name` is for readers, `reads` are value numbers."""
+    """One fitted op; `name` is for readers, `reads` are value numbers.
+
+    `as_of` is the last moment at which one of the rows that it was fitted on became known (ISO
+    8601), or None when there is no fit or the rows had no time.
+    """
 
     name: str
     op: Op
     reads: tuple[int, ...]
+    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One feature: its name, the value (and its part) that it shows, and its dtype."""
+    """One feature: its name, the value (and its part) that it shows, and its dtype.
+
+    `available_since` is the moment (ISO 8601) before which training rows had none, if declared.
+    """
 
     name: str
     value: int
     part: int | None = None
     integer: bool = False
+    available_since: str | None = None
 
     def expression(self, value: pl.Expr) -> pl.Expr:
         """Return the feature's column, rounded to its output dtype."""

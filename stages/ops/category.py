@@ -20,7 +20,9 @@ from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, o
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import KEY, TEXT, Kind
 from dagrun.stages.ops.op import Names, Op, indicator
+from dagrun.stages.ops.past import past_shares
 from dagrun.stages.ops.table import Scalar, Table, make_table, places
+from dagrun.stages.ops.timing import Scheme, timing
 from dagrun.stages.ops.training import Training
 
 MOST_COLUMNS = 10_000
@@ -158,10 +160,25 @@ class Frequency(Coded):
             self, table=make_table({(value,): count / rows for value, count in counts.items()})
         )
 
+    def past(self, train: Training) -> pl.Series:
+        return past_shares(train)
 
-def frequency(*columns: Source, name: str | None = None) -> Features:
-    """Replace a category by its share of the training rows."""
-    return each(Frequency(), columns, name, "frequency")
+
+def frequency(
+    *columns: Source,
+    training: Scheme = "all",
+    as_of: str | None = None,
+    name: str | None = None,
+) -> Features:
+    """Replace a category by its share of the training rows.
+
+    `training` says what the training matrix shows: `"all"` the frozen table itself, `"past"` for
+    each row the share among the rows strictly before it, which needs a feature set with a `time`.
+    The table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
+    """
+    when = timing("frequency", as_of=as_of, scheme=training, allowed=("all", "past"))
+    made = each(Frequency(), columns, name, "frequency")
+    return tuple(replace(one, timing=when) for one in made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,13 @@ class Op:
         """Return what the training rows get instead of `batch`, or None for `batch` itself."""
         return None
 
+    def past(self, train: Training) -> pl.Series:
+        """Return what the training rows get of their past alone, by `train.timeline`.
+
+        Null where the past says nothing. Only ops with a frozen table have one.
+        """
+        raise NotImplementedError
+
     def parts(self) -> tuple[str, ...] | None:
         """Return name suffixes when a fitted op has several results, else None."""
         return None

@@ -22,6 +22,19 @@ from dagrun.stages.ops.table import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """When each training row happened and when its values became known, as Int64 microseconds.
+
+    Attributes:
+        at: the row's own moment.
+        known: when its values were known; null for never, as far as this fit goes.
+    """
+
+    at: pl.Series
+    known: pl.Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """The training rows of one feature.
 
@@ -29,21 +42,29 @@ class Training:
         name: the feature, for errors.
         columns: its inputs, as the batch twin sees them.
         targets: its fit-only columns, as Float64.
-        shared: the first column's statistics, where other features take them as well.
+        timeline: when the rows were, if they have a time.
+        spans: whether rows are held out by spans of time rather than scattered.
+        shared: the first column's statistics. Those of another column are not taken.
     """
 
     name: str
     columns: tuple[pl.Series, ...]
     targets: tuple[pl.Series, ...] = ()
+    timeline: Timeline | None = None
+    spans: bool = False
     shared: Sample | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.shared is None or self.shared.column is not self.columns[0]:
+            object.__setattr__(self, "shared", Sample(column=self.columns[0]))
 
     @property
     def sample(self) -> Sample:
         """The first column and its statistics. Raises `CannotFit` when no value is finite."""
-        sample = self.shared or Sample(column=self.columns[0])
-        if sample.finite.is_empty():
+        assert self.shared is not None
+        if self.shared.finite.is_empty():
             raise self.error("its column has no finite value in the training rows")
-        return sample
+        return self.shared
 
     def error(self, problem: str) -> CannotFit:
         """Return the error that says why the feature cannot be fitted."""
@@ -56,7 +77,8 @@ class Training:
 
     def counts(self) -> Counter[Scalar]:
         """Return the rows per value of the first column. Raises `CannotFit` when all are null."""
-        values = (self.shared or Sample(column=self.columns[0])).counts
+        assert self.shared is not None
+        values = self.shared.counts
         if values.is_empty():
             raise self.error("its column has no value in the training rows")
         return Counter(dict(zip(*values.get_columns(), strict=True)))
