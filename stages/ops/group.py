@@ -9,20 +9,20 @@ part of the spec's input schema. Sums are correctly rounded, so no row order sho
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import polars as pl
 
 from dagrun.stages.ops.define import Feature, Features, Source, flatten, name_of, number, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.groups import Groups
 from dagrun.stages.ops.kind import KEY
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.past import past_aggregates, past_smoothed, span_numbers
-from dagrun.stages.ops.table import Table, flat, groups, make_table
+from dagrun.stages.ops.table import Table, make_table
 from dagrun.stages.ops.timing import Scheme, timing
 from dagrun.stages.ops.training import Training
 
@@ -53,13 +53,6 @@ class Grouped(Op):
 
 
 Statistic = Literal["mean", "median", "min", "max", "count"]
-_STATISTICS: dict[str, Callable[[Training, list[float]], float]] = {
-    "mean": Training.mean,
-    "median": lambda _, values: statistics.median(values),
-    "min": lambda _, values: min(values),
-    "max": lambda _, values: max(values),
-    "count": lambda _, values: float(len(values)),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +67,12 @@ class GroupAgg(Grouped):
     how: Statistic
 
     def fit(self, train: Training) -> Self:
-        found = groups(train.columns, train.targets[0])
-        if not found:
+        found = Groups.of(train.columns, train.targets[0])
+        if not len(found):
             raise train.error("no training row has both a key and a finite value")
-        aggregate = _STATISTICS[self.how]
-        entries = {
-            key: train.settled(aggregate(train, values), self.how) for key, values in found.items()
-        }
-        return replace(self, table=make_table(entries))
+        entries = train.taken(lambda: found.aggregates(self.how))
+        settled = {key: train.settled(value, self.how) for key, value in entries.items()}
+        return replace(self, table=make_table(settled))
 
     def past(self, train: Training) -> pl.Series:
         return past_aggregates(train, self.how, self.other)
@@ -107,8 +98,8 @@ def group_agg(
     `time`. The table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
     """
     when = timing("group_agg", as_of=as_of, scheme=training, allowed=("all", "past"))
-    if how not in _STATISTICS:
-        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(_STATISTICS)}")
+    if how not in get_args(Statistic):
+        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(get_args(Statistic))}")
     keys = tuple(only(key, "group_agg") for key in flatten([by], "group_agg"))
     other = None if default is None else number("group_agg", "default", default)
     derived = f"{value}_{how}_by_{'_'.join(name_of(key) for key in keys)}"
@@ -133,11 +124,10 @@ class TargetMean(Grouped):
     folds: int
 
     def fit(self, train: Training) -> Self:
-        found = groups(train.columns, train.targets[0])
-        if not found:
+        found = Groups.of(train.columns, train.targets[0])
+        if not len(found):
             raise train.error("no training row has both a key and a target")
-        overall = train.mean(flat(found))
-        sums = {key: (math.fsum(values), len(values)) for key, values in found.items()}
+        overall, sums = train.mean(found.values), train.taken(found.sums)
         entries = {key: self._smooth(*pair, overall) for key, pair in sums.items()}
         return replace(self, table=make_table(entries), other=overall)
 

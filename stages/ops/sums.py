@@ -39,15 +39,18 @@ def exact_sum(values: Doubles) -> float:
     return math.fsum(parts)
 
 
-def cut_apart(values: Doubles) -> list[Doubles] | None:
-    """Return arrays that add up to `values`, each of whose sums over any rows is exact.
+def exceeds(values: Doubles) -> bool:
+    """Whether a value is too large for `cut_apart`."""
+    return _largest(values) >= _HUGE
 
-    None when a value is too large for that: then sum lists of them with `math.fsum`.
+
+def cut_apart(values: Doubles) -> Iterator[Doubles]:
+    """Yield arrays that add up to `values`, each of whose sums over any of the rows is exact.
+
+    The sum over some rows is thus `math.fsum` of the arrays' plain sums, added in any order. The
+    next array is written over the last. No value may be 2**1000 or more.
     """
-    top = _largest(values)
-    if top >= _HUGE:
-        return None
-    return [cut.copy() for cut in _cuts(values, top)]
+    return _cuts(values, _largest(values))
 
 
 def _largest(values: Doubles) -> float:

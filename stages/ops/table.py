@@ -7,7 +7,6 @@ default. Entries are sorted by key, so equal tables have equal bytes under one P
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,20 +112,3 @@ def read_table(digest: str, tables: Mapping[str, bytes]) -> Table:
     return Table(
         keys=tuple(tuple(key.to_list()) for key in keys), values=tuple(frame["value"].to_list())
     )
-
-
-def groups(keys: Sequence[pl.Series], values: pl.Series) -> dict[tuple[Scalar, ...], list[float]]:
-    """Return the finite values per key, without keys that hold a null. Order is arbitrary."""
-    names = [f"k{i}" for i in range(len(keys))]
-    columns = dict(zip(names, keys, strict=True))
-    frame = pl.DataFrame({**columns, "value": values}).filter(
-        pl.all_horizontal(pl.col(names).is_not_null()), pl.col("value").is_finite()
-    )
-    grouped = frame.group_by(names).agg(pl.col("value"))
-    keyed = zip(*(grouped[name].to_list() for name in names), strict=True)
-    return dict(zip(keyed, grouped["value"].to_list(), strict=True))
-
-
-def flat(grouped: Mapping[tuple[Scalar, ...], list[float]]) -> list[float]:
-    """Return the values of all groups."""
-    return list(itertools.chain.from_iterable(grouped.values()))

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,8 @@ from dagrun.stages.ops.errors import CannotFit
 from dagrun.stages.ops.sample import Sample
 from dagrun.stages.ops.sums import Doubles, exact_sum
 from dagrun.stages.ops.table import Scalar
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +95,22 @@ class Training:
 
     def average(self) -> float:
         """Return the mean of the first column. Raises `CannotFit` when it is not finite."""
-        return self._taken(lambda: self.sample.mean, "mean")
+        return self.settled(self.taken(lambda: self.sample.mean), "mean")
 
     def deviation(self) -> float:
         """Return the first column's standard deviation (ddof 0). Raises `CannotFit`."""
-        return math.sqrt(self._taken(lambda: self.sample.variance, "variance"))
+        variance = self.taken(lambda: self.sample.variance)
+        return math.sqrt(self.settled(variance, "variance"))
 
     def mean(self, values: Sequence[float] | Doubles) -> float:
         """Return the mean of finite `values`. Raises `CannotFit` when it is not finite."""
         array = np.asarray(values, dtype=np.float64)
-        return self._taken(lambda: exact_sum(array) / len(array), "mean")
+        return self.settled(self.taken(lambda: exact_sum(array)) / len(array), "mean")
 
-    def _taken(self, statistic: Callable[[], float], what: str) -> float:
+    def taken(self, statistic: Callable[[], Result]) -> Result:
+        """Return the statistic. Raises `CannotFit` where a sum exceeds the doubles."""
         try:
-            return self.settled(statistic(), what)
+            return statistic()
         except OverflowError:
             raise self.error("the sum of its column exceeds the range of a double") from None
 
