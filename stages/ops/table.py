@@ -88,7 +88,7 @@ def _replaced(
 
 def places(x: pl.Expr, levels: Sequence[Scalar]) -> pl.Expr:
     """Return the place of a string among distinct `levels` as UInt32, null where it is none."""
-    return x.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.UInt32)
+    return x.cast(pl.Enum(pl.Series(levels)), strict=False).to_physical().cast(pl.UInt32)
 
 
 def make_table(entries: Mapping[tuple[Scalar, ...], float]) -> Table:
