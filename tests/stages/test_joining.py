@@ -108,7 +108,7 @@ def test_without_a_date_the_newest_is_what_became_known_last(
     rows: list[tuple[str | None, int, int | None]],
     facts: list[tuple[str | None, int, int | None, int | None]],
 ) -> None:
-    once = list({fact[:2] + fact[3:]: fact[:2] + (fact[3], fact[3]) for fact in facts}.values())
+    once = list({(o, g, known): (o, g, known, known) for o, g, _, known in facts}.values())
     joined = join_known(
         rows_of(rows),
         facts_of(once).drop("about"),
