@@ -104,8 +104,13 @@ _ROOMS = {
         "ColumnRules",
         "Contract",
         "ContractViolation",
+        "Leak",
+        "LeakageReport",
+        "LeakageUnchecked",
+        "Strength",
         "SumRule",
         "Violation",
+        "check_leakage",
     ),
     "ingest": (
         "Unparsed",
