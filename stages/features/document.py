@@ -16,6 +16,7 @@ from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.step import Output, Step
+from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
@@ -52,7 +53,10 @@ def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     op = step.op
     state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
     reads = list(step.reads)
-    return {"name": step.name, "op": op.op, "version": op.version, "reads": reads, "state": state}
+    form = {"name": step.name, "op": op.op, "version": op.version, "reads": reads, "state": state}
+    if (place := custom.place_of(type(op))) is not None:
+        form |= {"place": place, "code": dict(custom.code_of(type(op)))}
+    return form
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -93,16 +97,24 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
 
 
 def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
-    kind = OPS.get(form["op"])
-    if kind is None:
-        raise UnknownOp(form["op"], OPS)
-    if form["version"] != kind.version:
-        raise UnknownVersion(f"op {kind.op!r} of the feature spec", form["version"], kind.version)
+    kind = _kind(form)
     state = {name: _value(item, tables) for name, item in form["state"].items()}
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
     return Step(name=form["name"], op=op, reads=tuple(form["reads"]))
+
+
+def _kind(form: Mapping[str, Any]) -> type[Op]:
+    name, version = form["op"], form["version"]
+    if "place" in form:
+        return custom.find(name, version, form["place"], form["code"])
+    kind = OPS.get(name)
+    if kind is None:
+        raise UnknownOp(name, OPS)
+    if version != kind.version:
+        raise UnknownVersion(f"op {name!r} of the feature spec", version, kind.version)
+    return kind
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:

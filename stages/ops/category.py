@@ -47,7 +47,7 @@ class OneHot(Op):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        least = self.rare_below * sum(counts.values())
+        least = self.rare_below * counts.total()
         kept = sorted(value for value, count in counts.items() if count >= least)[self.first :]
         if not 0 < len(kept) <= MOST_COLUMNS:
             raise train.error(
@@ -148,7 +148,7 @@ class Frequency(Coded):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        rows = sum(counts.values())
+        rows = counts.total()
         return replace(
             self, table=make_table({(value,): count / rows for value, count in counts.items()})
         )

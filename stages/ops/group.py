@@ -33,6 +33,7 @@ class Grouped(Op):
     """
 
     takes = (KEY,)
+    vouched = (("integer-overflow", "codes of several keys are below the product of their levels"),)
     table: Table | None = None
     other: float | None = None
 

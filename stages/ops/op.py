@@ -57,6 +57,7 @@ class Op:
             the batch twin for single rows, and says so.
         several: the result is several columns (see `parts`), which no other op can take.
         label_safe: the label may be its target, since training rows get values out of fold.
+        vouched: rules of the linter that the op breaks safely, as pairs of rule and reason.
     """
 
     op: ClassVar[str]
@@ -67,6 +68,7 @@ class Op:
     row_exact: ClassVar[bool] = True
     several: ClassVar[bool] = False
     label_safe: ClassVar[bool] = False
+    vouched: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def result(self, kinds: Sequence[Kind]) -> Kind:
         """Return the kind of the result for inputs of these (accepted) kinds."""
