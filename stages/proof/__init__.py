@@ -1,0 +1,37 @@
+"""Parity as a proof: features computed in every way there is, on hard values, compared as bits.
+
+`prove` makes the frames itself (it needs the extra `dagrun[proof]`); `compare` takes yours.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dagrun.stages.proof.compare import compare
+from dagrun.stages.proof.errors import ExtraMissing, NothingProved, NotProved, WorkerFailed
+from dagrun.stages.proof.outcome import Difference, Proof, combined
+from dagrun.stages.proof.ways import WAYS, Way
+
+if TYPE_CHECKING:
+    from dagrun.stages.proof.proving import prove
+
+__all__ = [
+    "WAYS",
+    "Difference",
+    "ExtraMissing",
+    "NotProved",
+    "NothingProved",
+    "Proof",
+    "Way",
+    "WorkerFailed",
+    "combined",
+    "compare",
+    "prove",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "prove":
+        raise AttributeError(f"module 'dagrun.stages.proof' has no attribute {name!r}")
+    return importlib.import_module("dagrun.stages.proof.proving").prove

@@ -1,0 +1,132 @@
+"""The ways to compute a spec's features anew, each as bits piece by piece.
+
+Guarantee: each way computes every row of the frame, except where it says that it computes only
+some. What a way raises is left to its caller.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
+
+import polars as pl
+
+from dagrun.engine.errors import DagrunError
+from dagrun.stages.features import FeatureSpec
+from dagrun.stages.features.row import RowFunction
+from dagrun.stages.proof.bits import Bits, Precision, batch_bits, row_bits
+
+Way = Literal["row twin", "one row", "parts", "chunks", "streaming", "document"]
+WAYS: tuple[Way, ...] = get_args(Way)
+"""How features are computed anew: by the row twin; by the batch twin on single rows, on parts of
+the frame, on the frame in random chunks, in the streaming engine; and by the spec read back from
+its document."""
+FAILURES = (Exception, pl.exceptions.PanicException)
+"""What an op may raise; Polars' panics, which are no `Exception`, included."""
+Rows = Iterator[tuple[float, ...]]
+Slabs = Iterator[tuple[int, Bits]]
+"""Bits of consecutive rows, each piece with the index of its first row."""
+
+_SLAB = 65_536
+
+
+class Task(NamedTuple):
+    """What a way is told: its randomness, how many rows to take singly, and the precision."""
+
+    chance: random.Random
+    alone: int
+    precision: Precision
+
+
+class WayFailed(DagrunError):
+    """A way gave no features: why, and at which row if that is known."""
+
+    def __init__(self, problem: str, row: int | None = None) -> None:
+        self.problem, self.row = problem, row
+        super().__init__(problem)
+
+
+def _slabs(features: pl.DataFrame, task: Task, start: int = 0) -> Slabs:
+    for place in range(0, len(features), _SLAB):
+        yield start + place, batch_bits(features[place : place + _SLAB], task.precision)
+
+
+def _some(rows: int, task: Task) -> list[int]:
+    if rows <= task.alone:
+        return list(range(rows))
+    return sorted(task.chance.sample(range(rows), task.alone))
+
+
+def _row_twin(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    if spec.row_exact:
+        spans = [(start, _SLAB) for start in range(0, len(frame), _SLAB)]
+    else:
+        spans = [(place, 1) for place in _some(len(frame), task)]
+    row, width = spec.row_function(), len(spec.names)
+    for start, most in spans:
+        made = _each(row, spec.rows_of(frame[start : start + most]), start)
+        yield start, row_bits(made, width, task.precision)
+
+
+def _each(row: RowFunction, rows: Sequence[Sequence[object]], start: int) -> Rows:
+    for place, values in enumerate(rows, start):
+        try:
+            yield row(values)
+        except FAILURES as error:
+            raise WayFailed(f"{type(error).__name__}: {error}", place) from error
+
+
+def _one_row(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    for place in _some(len(frame), task):
+        try:
+            alone = spec.transform(frame[place]).select(spec.names)
+        except FAILURES as error:
+            raise WayFailed(f"{type(error).__name__}: {error}", place) from error
+        yield place, batch_bits(alone, task.precision)
+
+
+def _spans(rows: int, chance: random.Random) -> list[tuple[int, int]]:
+    """Return the spans of a random partition, among them some of very few rows."""
+    cuts = {chance.randint(0, rows) for _ in range(min(rows, 8))}
+    near = {min(rows, cut + chance.randint(1, 3)) for cut in cuts}
+    return list(pairwise(sorted({0, rows} | cuts | near)))
+
+
+def _parts(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    for start, stop in _spans(len(frame), task.chance):
+        yield from _slabs(spec.transform(frame[start:stop]).select(spec.names), task, start)
+
+
+def _chunks(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    pieces = [frame[start:stop] for start, stop in _spans(len(frame), task.chance)]
+    whole = pl.concat(pieces, rechunk=False) if pieces else frame
+    yield from _slabs(spec.transform(whole).select(spec.names), task)
+
+
+def _streaming(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    yield from _slabs(spec.plan(frame).collect(engine="streaming"), task)
+
+
+def _document(spec: FeatureSpec, frame: pl.DataFrame, task: Task) -> Slabs:
+    again = FeatureSpec.from_bytes(spec.to_bytes(), spec.tables)
+    held = {
+        "the spec read back is another": again == spec,
+        "the document written again has other bytes": again.to_bytes() == spec.to_bytes(),
+        "the row function read back has another source": again.row_source() == spec.row_source(),
+    }
+    for problem, same in held.items():
+        if not same:
+            raise WayFailed(problem)
+    yield from _slabs(again.transform(frame).select(again.names), task)
+
+
+COMPUTED: Mapping[Way, Callable[[FeatureSpec, pl.DataFrame, Task], Slabs]] = {
+    "row twin": _row_twin,
+    "one row": _one_row,
+    "parts": _parts,
+    "chunks": _chunks,
+    "streaming": _streaming,
+    "document": _document,
+}
