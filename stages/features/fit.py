@@ -163,7 +163,7 @@ def fit(
         op = step.op.fit(rows)
         if place_of(type(op)) is not None:  # dagrun's own ops are linted by its tests
             require(op, step.name, [made.kinds[place] for place in step.reads])
-        fitted.append(Step(name=step.name, op=op, reads=step.reads))
+        fitted.append(Step(name=step.name, op=op, reads=step.reads, targets=wanted))
         special = op.out_of_fold(rows)
         if special is None:
             work = work.with_columns(expressions(fitted[-1], value))
