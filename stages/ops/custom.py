@@ -9,7 +9,7 @@ documents only from where you would take code.
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -146,11 +146,11 @@ def _imported(name: str, place: str) -> type[Op]:
     if not _PLACE.fullmatch(place):
         raise OpNotFound(name, place, "that is no module and class")
     try:
-        found: object = importlib.import_module(module)
+        found: object = pkgutil.resolve_name(place)
+    except AttributeError:
+        found = None
     except Exception as error:
         raise OpNotFound(name, place, f"{type(error).__name__}: {error}") from error
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
     if not isinstance(found, type) or not issubclass(found, Op):
         raise OpNotFound(name, place, f"the module {module} has no op {qualname}")
     if getattr(found, "op", None) != name:
