@@ -2,19 +2,21 @@
 
 Guarantee: a document names such an op by its name, version and `module:class`, and records a
 digest of each piece of the project's code that the op reaches. Reading it gives the op only if it
-can be imported, has that version, and its code is what it was. The limits: code of installed
-distributions is not recorded, golden rows decide there; the module named is imported, so read
-documents only from where you would take code.
+can be imported, has that version, and its code is what it was. A document, which may be anyone's,
+makes no module be imported but one whose text defines an op of that class and name. The limit:
+code of installed distributions is not recorded, golden rows decide there.
 """
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from dagrun.engine.code.closure import code_version
@@ -145,6 +147,8 @@ def _imported(name: str, place: str) -> type[Op]:
     module, _, qualname = place.partition(":")
     if not _PLACE.fullmatch(place):
         raise OpNotFound(name, place, "that is no module and class")
+    if module not in sys.modules and (problem := _not_there(module, qualname, name)):
+        raise OpNotFound(name, place, problem)
     try:
         found: object = pkgutil.resolve_name(place)
     except AttributeError:
@@ -156,3 +160,26 @@ def _imported(name: str, place: str) -> type[Op]:
     if getattr(found, "op", None) != name:
         raise OpNotFound(name, place, f"{qualname} is the op {getattr(found, 'op', None)!r} now")
     return found
+
+
+def _not_there(module: str, qualname: str, name: str) -> str:
+    """Return why a module's text defines no such op, "" if it does; nothing is imported."""
+    folders: Sequence[str] | None = None
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:count]), folders)
+        if spec is None:
+            return f"there is no module {'.'.join(parts[:count])!r}"
+        folders = spec.submodule_search_locations
+    text = Path(spec.origin).read_bytes() if spec and spec.has_location and spec.origin else b""
+    body: list[ast.stmt] = ast.parse(text).body if str(spec.origin).endswith(".py") else []
+    for part in qualname.split("."):
+        classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == part]
+        body = classes[-1].body if classes else []
+    named = any(
+        isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Constant)
+        and node.value.value == name
+        for node in body
+    )
+    return "" if named else f"the module {module} defines no op {qualname} with op = {name!r}"
