@@ -29,9 +29,10 @@ __all__ = [
     "compare",
     "prove",
 ]
+_HOMES = {"prove": "dagrun.stages.proof.proving"}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "prove":
+    if name not in _HOMES:
         raise AttributeError(f"module 'dagrun.stages.proof' has no attribute {name!r}")
-    return importlib.import_module("dagrun.stages.proof.proving").prove
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -19,7 +19,7 @@ from dagrun.engine.errors import DagrunError
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.proof.bits import Precision, batch_bits, unrounded
 from dagrun.stages.proof.outcome import KEPT, Difference, Proof, combined
-from dagrun.stages.proof.ways import COMPUTED, FAILURES, WAYS, Slabs, Task, Way, WayFailed
+from dagrun.stages.proof.ways import COMPUTED, FAILURES, WAYS, Manner, Slabs, Way, WayFailed
 
 
 def compare(
@@ -47,14 +47,18 @@ def compare(
     """
     chosen = tuple(ways)
     parts = [
-        _compare_as(precision, spec, frame, chosen, Task(random.Random(seed), alone, precision))
+        _compare_as(precision, spec, frame, chosen, Manner(random.Random(seed), alone, precision))
         for precision in precisions
     ]
     return combined(parts, same_frame=True)
 
 
 def _compare_as(
-    precision: Precision, spec: FeatureSpec, frame: pl.DataFrame, ways: Sequence[Way], task: Task
+    precision: Precision,
+    spec: FeatureSpec,
+    frame: pl.DataFrame,
+    ways: Sequence[Way],
+    manner: Manner,
 ) -> Proof:
     wanted = spec if precision == "float32" else unrounded(spec)
     made = Comparison(spec=wanted, frame=frame, precision=precision)
@@ -67,7 +71,7 @@ def _compare_as(
         return made.proof()
     for way in ways:
         if way != "document" or precision == "float32":
-            made.add(way, COMPUTED[way](wanted, frame, task))
+            made.add(way, COMPUTED[way](wanted, frame, manner))
     return made.proof()
 
 
