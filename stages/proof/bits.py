@@ -55,13 +55,12 @@ FORMATS: dict[Precision, Format] = {
 def batch_bits(features: pl.DataFrame, precision: Precision = "float32") -> Bits:
     """Return the bits of feature columns, of shape `(rows, features)`."""
     form = FORMATS[precision]
-    found = np.empty(features.shape, form.unsigned, order="F")
-    for place, column in enumerate(features.iter_columns()):
-        floats = column.cast(form.dtype)
-        found[:, place] = floats.fill_null(0.0).to_numpy().view(form.unsigned)
-        found[floats.is_nan().fill_null(value=False).to_numpy(), place] = form.stray
-        found[floats.is_null().to_numpy(), place] = form.null
-    return found
+    floats = features.select(pl.all().cast(form.dtype))
+    nulls = floats.select(pl.all().is_null()).to_numpy()
+    values = floats.to_numpy()
+    stray = np.isnan(values) & ~nulls
+    found = values.view(form.unsigned)
+    return np.where(nulls, form.null, np.where(stray, form.stray, found)).astype(form.unsigned)
 
 
 def row_bits(rows: Iterable[Sequence[float]], width: int, precision: Precision = "float32") -> Bits:
