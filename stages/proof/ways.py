@@ -54,7 +54,8 @@ class WayFailed(DagrunError):
         super().__init__(problem)
 
 
-def _slabs(features: pl.DataFrame, manner: Manner, start: int = 0) -> Slabs:
+def slabs(features: pl.DataFrame, manner: Manner, start: int = 0) -> Slabs:
+    """Yield the bits of computed features, piece by piece."""
     for place in range(0, len(features), SLAB):
         yield start + place, batch_bits(features[place : place + SLAB], manner.precision)
 
@@ -102,17 +103,17 @@ def _spans(rows: int, chance: random.Random) -> list[tuple[int, int]]:
 
 def _parts(spec: FeatureSpec, frame: pl.DataFrame, manner: Manner) -> Slabs:
     for start, stop in _spans(len(frame), manner.chance):
-        yield from _slabs(spec.transform(frame[start:stop]).select(spec.names), manner, start)
+        yield from slabs(spec.transform(frame[start:stop]).select(spec.names), manner, start)
 
 
 def _chunks(spec: FeatureSpec, frame: pl.DataFrame, manner: Manner) -> Slabs:
     pieces = [frame[start:stop] for start, stop in _spans(len(frame), manner.chance)]
     whole = pl.concat(pieces, rechunk=False) if pieces else frame
-    yield from _slabs(spec.transform(whole).select(spec.names), manner)
+    yield from slabs(spec.transform(whole).select(spec.names), manner)
 
 
 def _streaming(spec: FeatureSpec, frame: pl.DataFrame, manner: Manner) -> Slabs:
-    yield from _slabs(spec.plan(frame).collect(engine="streaming"), manner)
+    yield from slabs(spec.plan(frame).collect(engine="streaming"), manner)
 
 
 def _document(spec: FeatureSpec, frame: pl.DataFrame, manner: Manner) -> Slabs:
@@ -124,7 +125,7 @@ def _document(spec: FeatureSpec, frame: pl.DataFrame, manner: Manner) -> Slabs:
     for problem, same in held.items():
         if not same:
             raise WayFailed(problem)
-    yield from _slabs(again.transform(frame).select(again.names), manner)
+    yield from slabs(again.transform(frame).select(again.names), manner)
     yield from _row_twin(again, frame, manner)
 
 
