@@ -51,8 +51,10 @@ def write_document(
 def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     op = step.op
     state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
-    reads = list(step.reads)
-    return {"name": step.name, "op": op.op, "version": op.version, "reads": reads, "state": state}
+    form = {"name": step.name, "op": op.op, "version": op.version, "reads": list(step.reads)}
+    # Left out where there are none, as by those who wrote documents before there were any.
+    targets = {"targets": list(step.targets)} if step.targets else {}
+    return {**form, **targets, "state": state}
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -102,7 +104,8 @@ def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
-    return Step(name=form["name"], op=op, reads=tuple(form["reads"]))
+    targets = tuple(form.get("targets", ()))
+    return Step(name=form["name"], op=op, reads=tuple(form["reads"]), targets=targets)
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:

@@ -157,7 +157,7 @@ def fit(
             targets=tuple(numbers[name] for name in wanted),
         )
         op = step.op.fit(rows)
-        fitted.append(Step(name=step.name, op=op, reads=step.reads))
+        fitted.append(Step(name=step.name, op=op, reads=step.reads, targets=wanted))
         special = op.out_of_fold(rows)
         if special is None:
             work = work.with_columns(expressions(fitted[-1], value))

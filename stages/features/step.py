@@ -17,11 +17,15 @@ from dagrun.stages.ops.op import Op
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One fitted op; `name` is for readers, `reads` are value numbers."""
+    """One fitted op; `name` is for readers, `reads` are value numbers.
+
+    `targets` are the fit-only columns that it was fitted on, for fitting it again.
+    """
 
     name: str
     op: Op
     reads: tuple[int, ...]
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

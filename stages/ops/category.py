@@ -143,6 +143,9 @@ class Frequency(Coded):
 
     op = "frequency"
 
+    def renewable(self) -> Table | None:
+        return self.table
+
     def unseen(self) -> float:
         return 0.0
 

@@ -33,8 +33,12 @@ class Grouped(Op):
     """
 
     takes = (KEY,)
+    targets = 1
     table: Table | None = None
     other: float | None = None
+
+    def renewable(self) -> Table | None:
+        return self.table
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         assert self.table is not None
@@ -70,6 +74,7 @@ class GroupAgg(Grouped):
 
     op = "group_agg"
     how: Statistic
+    other: float | None
 
     def fit(self, train: Training) -> Self:
         found = groups(train.columns, train.targets[0])
