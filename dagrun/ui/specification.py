@@ -41,7 +41,7 @@ def specification_lines(
     lines = [f"{paint('spec', 'bold')} {short(whole.digest)}  {label}"]
     lines += [f"  {line}" for line in aligned(_head(spec))]
     lines.append(f"{paint('inputs', 'bold')}  {counted(len(spec.inputs), 'column')}")
-    lines += [f"  {line}" for line in aligned([_input(column) for column in spec.inputs])]
+    lines += [f"  {line}" for line in _inputs(spec.inputs, listed=listed)]
     columns = counted(len(spec.outputs), "column")
     lines.append(f"{paint('features', 'bold')}  {len(features)}{part}, in {columns} of the matrix")
     if listed or len(features) <= MOST_FEATURES:
@@ -66,6 +66,17 @@ def _head(spec: FeatureSpec) -> list[list[Cell]]:
         told = f"{counted(len(tables), 'table')} of {keys:,} keys in all"
         rows.append(["frozen", f"{told} (renew them with: dagrun bundle refresh)"])
     return rows
+
+
+def _inputs(columns: Sequence[Column], *, listed: bool) -> list[str]:
+    """Return a line for each column, or of many for each sort of them."""
+    rows = [_input(column) for column in columns]
+    if listed or len(columns) <= MOST_FEATURES:
+        return aligned(rows)
+    sorts: dict[tuple[Cell, ...], list[str]] = {}
+    for column, row in zip(columns, rows, strict=True):
+        sorts.setdefault(tuple(row[1:]), []).append(column.name)
+    return aligned([[*sort, str(len(names)), _examples(names)] for sort, names in sorts.items()])
 
 
 def _input(column: Column) -> list[Cell]:

@@ -25,7 +25,7 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TIMED_ROWS = 512
 """At most so many rows are timed, evenly spaced, in each of `ROUNDS` rounds."""
 ROUNDS = 9
-_SLOW_ROWS, _TOP = 4, 3
+_SLOW_ROWS, _TOP = 1, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

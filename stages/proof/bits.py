@@ -6,6 +6,7 @@ that a batch twin lets through, although its null rule forbids it, has one that 
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,20 +28,24 @@ class Format:
     """How values of one precision are held, and the patterns of null and of a stray NaN."""
 
     dtype: pl.DataType
-    code: str
-    unsigned: type[np.uint32] | type[np.uint64]
+    code: Literal["f", "d"]
+    unsigned: np.dtype[Any]
     null: int
     stray: int
 
 
 FORMATS: dict[Precision, Format] = {
     "float32": Format(
-        dtype=pl.Float32(), code="f", unsigned=np.uint32, null=0x7FC00000, stray=0x7FC0DEAD
+        dtype=pl.Float32(),
+        code="f",
+        unsigned=np.dtype(np.uint32),
+        null=0x7FC00000,
+        stray=0x7FC0DEAD,
     ),
     "double": Format(
         dtype=pl.Float64(),
         code="d",
-        unsigned=np.uint64,
+        unsigned=np.dtype(np.uint64),
         null=0x7FF8000000000000,
         stray=0x7FF800000000DEAD,
     ),
@@ -50,22 +55,22 @@ FORMATS: dict[Precision, Format] = {
 def batch_bits(features: pl.DataFrame, precision: Precision = "float32") -> Bits:
     """Return the bits of feature columns, of shape `(rows, features)`."""
     form = FORMATS[precision]
-    found = np.empty(features.shape, form.unsigned, order="F")
-    for place, column in enumerate(features.iter_columns()):
-        floats = column.cast(form.dtype)
-        found[:, place] = floats.fill_null(0.0).to_numpy().view(form.unsigned)
-        found[floats.is_nan().fill_null(value=False).to_numpy(), place] = form.stray
-        found[floats.is_null().to_numpy(), place] = form.null
-    return found
+    floats = features.select(pl.all().cast(form.dtype))
+    nulls = floats.select(pl.all().is_null()).to_numpy()
+    values = floats.to_numpy()
+    stray = np.isnan(values) & ~nulls
+    found = values.view(form.unsigned)
+    return np.where(nulls, form.null, np.where(stray, form.stray, found)).astype(form.unsigned)
 
 
 def row_bits(rows: Iterable[Sequence[float]], width: int, precision: Precision = "float32") -> Bits:
     """Return the bits of rows that the row twin gave, of shape `(rows, width)`."""
     form = FORMATS[precision]
-    flat = array(form.code)
+    flat: array[float] = array(form.code)
     for row in rows:
         flat.extend(row)
-    return np.array(flat).view(form.unsigned).reshape(-1, width)
+    found: Bits = np.array(flat).view(form.unsigned).reshape(-1, width)
+    return found
 
 
 def shown(pattern: int, precision: Precision) -> str:
@@ -75,8 +80,8 @@ def shown(pattern: int, precision: Precision) -> str:
         return "null"
     if pattern == form.stray:
         return "NaN, not null"
-    (value,) = array(form.code, form.unsigned(pattern).tobytes())
-    digits = np.dtype(form.unsigned).itemsize * 2
+    (value,) = array(form.code, pattern.to_bytes(form.unsigned.itemsize, sys.byteorder))
+    digits = form.unsigned.itemsize * 2
     return f"0x{pattern:0{digits}x} ({value!r})"
 
 

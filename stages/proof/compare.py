@@ -1,9 +1,9 @@
 """One spec, one frame, every way to compute the features, compared as bits.
 
 Guarantee: `compare` reports every value whose bits differ between the batch twin on all rows
-(in memory) and each of the `WAYS`, both in float32, which is what a model sees, and in double,
-where a difference shows that rounding to float32 would hide in most rows; a way that fails is a
-difference too. The limit: it speaks of this frame, in this process.
+(in memory) and each of the `WAYS`, in float32, which is what a model sees; for those `IN_DOUBLE`
+also before that rounding, which hides most differences; a way that fails is a difference too.
+The limit: it speaks of this frame, in this process.
 """
 
 from __future__ import annotations
@@ -17,9 +17,19 @@ import polars as pl
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages.features import FeatureSpec
-from dagrun.stages.proof.bits import Precision, batch_bits, unrounded
+from dagrun.stages.proof.bits import Bits, Precision, batch_bits, unrounded
 from dagrun.stages.proof.outcome import KEPT, Difference, Proof, combined
-from dagrun.stages.proof.ways import COMPUTED, FAILURES, WAYS, Slabs, Task, Way, WayFailed
+from dagrun.stages.proof.ways import (
+    COMPUTED,
+    FAILURES,
+    IN_DOUBLE,
+    SLAB,
+    WAYS,
+    Manner,
+    Slabs,
+    Way,
+    WayFailed,
+)
 
 
 def compare(
@@ -37,7 +47,7 @@ def compare(
         spec: the fitted features.
         frame: raw rows, as `transform` takes them.
         ways: how to compute them anew.
-        precisions: as what to compare them; the document is compared in float32 only.
+        precisions: as what to compare them; in double only the ways `IN_DOUBLE`.
         seed: chooses parts, chunks and single rows.
         alone: how many rows the batch twin computes singly; all where the frame has no more.
             A spec whose `row_exact` is False has its row function called on as many.
@@ -47,14 +57,18 @@ def compare(
     """
     chosen = tuple(ways)
     parts = [
-        _compare_as(precision, spec, frame, chosen, Task(random.Random(seed), alone, precision))
+        _compare_as(precision, spec, frame, chosen, Manner(random.Random(seed), alone, precision))
         for precision in precisions
     ]
     return combined(parts, same_frame=True)
 
 
 def _compare_as(
-    precision: Precision, spec: FeatureSpec, frame: pl.DataFrame, ways: Sequence[Way], task: Task
+    precision: Precision,
+    spec: FeatureSpec,
+    frame: pl.DataFrame,
+    ways: Sequence[Way],
+    manner: Manner,
 ) -> Proof:
     wanted = spec if precision == "float32" else unrounded(spec)
     made = Comparison(spec=wanted, frame=frame, precision=precision)
@@ -66,8 +80,8 @@ def _compare_as(
         made.fail("batch twin", f"{type(error).__name__}: {error}")
         return made.proof()
     for way in ways:
-        if way != "document" or precision == "float32":
-            made.add(way, COMPUTED[way](wanted, frame, task))
+        if precision == "float32" or way in IN_DOUBLE:
+            made.add(way, COMPUTED[way](wanted, frame, manner))
     return made.proof()
 
 
@@ -78,6 +92,7 @@ class Comparison:
     Attributes:
         spec, frame, precision: what is compared, as what.
         whole: the batch twin's features of all rows.
+        small: their bits, once they were asked for and if they are few.
         compared, different, differences: see `Proof`.
     """
 
@@ -85,6 +100,7 @@ class Comparison:
     frame: pl.DataFrame
     precision: Precision = "float32"
     whole: pl.DataFrame = field(default_factory=pl.DataFrame)
+    small: Bits | None = None
     compared: dict[str, int] = field(default_factory=dict)
     different: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -94,7 +110,7 @@ class Comparison:
         self.compared.setdefault(way, 0)
         try:
             for start, bits in found:
-                expected = batch_bits(self.whole[start : start + len(bits)], self.precision)
+                expected = self._expected(start, len(bits))
                 self.compared[way] += bits.size
                 places = np.argwhere(expected != bits)
                 self.different += len(places)
@@ -123,6 +139,13 @@ class Comparison:
             different=self.different,
             differences=tuple(self.differences[:KEPT]),
         )
+
+    def _expected(self, start: int, rows: int) -> Bits:
+        if len(self.whole) > SLAB:
+            return batch_bits(self.whole[start : start + rows], self.precision)
+        if self.small is None:
+            self.small = batch_bits(self.whole, self.precision)
+        return self.small[start : start + rows]
 
     def _differ(self, way: str, row: int, feature: str, expected: int, found: int) -> None:
         self.differences.append(

@@ -12,8 +12,6 @@ from dataclasses import fields
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, Phase, given, reject, seed, settings
-from hypothesis.errors import Unsatisfiable
 
 from dagrun.engine.errors import DagrunError, DefinitionError
 from dagrun.stages.features import Column, FeatureSet, FeatureSpec
@@ -24,8 +22,9 @@ from dagrun.stages.ops.table import Table
 from dagrun.stages.proof import strategies
 from dagrun.stages.proof.compare import compare
 from dagrun.stages.proof.errors import NothingProved
+from dagrun.stages.proof.extra import errors, hypothesis
+from dagrun.stages.proof.extra import strategies as st
 from dagrun.stages.proof.outcome import Difference, Proof, combined
-from dagrun.stages.proof.strategies import st
 from dagrun.stages.proof.subject import Subject, subject_of
 from dagrun.stages.proof.ways import FAILURES, WAYS, Way
 
@@ -86,8 +85,8 @@ def prove(
     def fit_and_compare(example: Example) -> Proof:
         return prove_fit(subject, example, label, chosen)
 
-    drawn = examples_of(subject, label, rows)
-    return _search(subject.name, drawn, fit_and_compare, examples, start, declared=declared)
+    made = examples_of(subject, label, rows)
+    return _search(subject.name, made, fit_and_compare, examples, start, declared=declared)
 
 
 Example = tuple[Sequence[Column], pl.DataFrame, pl.DataFrame]
@@ -147,16 +146,16 @@ def _search(
     proofs: list[Proof] = []
     unfit: list[str] = []
 
-    @seed(start)
-    @settings(
+    @hypothesis.seed(start)
+    @hypothesis.settings(
         max_examples=examples,
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
         report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @given(drawn)
+    @hypothesis.given(drawn)
     def examine(example: Any) -> None:
         try:
             proof = proof_of(example)
@@ -164,7 +163,7 @@ def _search(
             if declared and isinstance(error, DefinitionError):
                 raise
             unfit.append(str(error))
-            reject()
+            hypothesis.reject()
         proofs.append(proof)
         if proof.different:
             raise _Differs
@@ -173,7 +172,7 @@ def _search(
         examine()
     except _Differs:
         return proofs[-1]
-    except Unsatisfiable:
+    except errors.Unsatisfiable:
         pass
     if not proofs:
         raise NothingProved(name, unfit[-1] if unfit else "no frame could be made")

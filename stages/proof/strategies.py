@@ -18,12 +18,7 @@ import polars as pl
 from dagrun.stages.features import Column, FeatureSpec
 from dagrun.stages.features.hard import hard_values
 from dagrun.stages.ops.zone import transitions
-from dagrun.stages.proof.errors import ExtraMissing
-
-try:
-    from hypothesis import strategies as st
-except ModuleNotFoundError as error:
-    raise ExtraMissing("hypothesis", "proof") from error
+from dagrun.stages.proof.extra import strategies as st
 
 Known = Mapping[str, Sequence[object]]
 """Values that matter in a column (categories, thresholds), by the column's name."""

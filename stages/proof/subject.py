@@ -35,7 +35,7 @@ class Subject:
         """Return the feature set over one choice of columns; keys are shown as ordinals."""
         kinds = {column.name: column.kind for column in columns}
         shown = [one if _kind(one, kinds) == "double" else ordinal(one) for one in self.features]
-        return feature_set(shown, inputs=columns)
+        return feature_set(*shown, inputs=columns)
 
 
 def _kind(source: str | Feature, kinds: Mapping[str, Kind]) -> Kind:
