@@ -2,6 +2,7 @@
 
 Write features with the constructors below, gather them with `feature_set`, fit them on training
 rows, and transform frames (`FeatureSpec.transform`) or single rows (`FeatureSpec.row_function`).
+For an op of your own derive from `Op`: see docs/howto/write-your-own-op.md.
 """
 
 from dagrun.stages.features.column import Column
@@ -12,20 +13,39 @@ from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.bucket import bucket_fixed, bucket_quantile
 from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
 from dagrun.stages.ops.clock import cyclical, date_parts
-from dagrun.stages.ops.define import Feature
+from dagrun.stages.ops.define import Feature, Features, Source, each, number, only
+from dagrun.stages.ops.errors import CannotFit, FeatureDefinitionError
 from dagrun.stages.ops.group import group_agg, target_mean
 from dagrun.stages.ops.impute import impute_const, impute_stat, missing_flag
+from dagrun.stages.ops.kind import ANY, KEY, MOMENT, NUMBER, TEXT, Kind
 from dagrun.stages.ops.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
+from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.scale import clip_iqr, minmax, robust_scale, standardize
 from dagrun.stages.ops.since import available_since
 from dagrun.stages.ops.span import time_since
+from dagrun.stages.ops.table import Table, make_table
+from dagrun.stages.ops.training import Training
 
 __all__ = [
+    "ANY",
+    "KEY",
+    "MOMENT",
+    "NUMBER",
+    "TEXT",
+    "CannotFit",
     "Column",
     "Feature",
+    "FeatureDefinitionError",
     "FeatureSet",
     "FeatureSpec",
+    "Features",
+    "Kind",
+    "Names",
+    "Op",
+    "Source",
+    "Table",
     "TimeRules",
+    "Training",
     "affine",
     "available_since",
     "bucket_fixed",
@@ -36,6 +56,7 @@ __all__ = [
     "cross",
     "cyclical",
     "date_parts",
+    "each",
     "feature_set",
     "frequency",
     "group_agg",
@@ -45,9 +66,12 @@ __all__ = [
     "interact",
     "log1p",
     "lower",
+    "make_table",
     "minmax",
     "missing_flag",
+    "number",
     "one_hot",
+    "only",
     "ordinal",
     "ratio",
     "robust_scale",

@@ -17,6 +17,7 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
+from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
@@ -72,10 +73,13 @@ def _output_form(output: Output) -> dict[str, object]:
 def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     op = step.op
     state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
-    reads = list(step.reads)
+    form = {"name": step.name, "op": op.op, "version": op.version, "reads": list(step.reads)}
+    # Left out where there are none, as by those who wrote documents before there were any.
+    targets = {"targets": list(step.targets)} if step.targets else {}
+    place = custom.place_of(type(op))
+    found = {} if place is None else {"place": place, "code": dict(custom.code_of(type(op)))}
     as_of = {} if step.as_of is None else {"as_of": step.as_of}
-    form = {"name": step.name, "op": op.op, "version": op.version, "reads": reads}
-    return {**form, **as_of, "state": state}
+    return {**form, **as_of, **targets, **found, "state": state}
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -122,16 +126,30 @@ def _read_time(form: Mapping[str, Any] | None) -> TimeRules | None:
 
 
 def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
-    kind = OPS.get(form["op"])
-    if kind is None:
-        raise UnknownOp(form["op"], OPS)
-    if form["version"] != kind.version:
-        raise UnknownVersion(f"op {kind.op!r} of the feature spec", form["version"], kind.version)
+    kind = _kind(form)
     state = {name: _value(item, tables) for name, item in form["state"].items()}
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
-    return Step(name=form["name"], op=op, reads=tuple(form["reads"]), as_of=form.get("as_of"))
+    return Step(
+        name=form["name"],
+        op=op,
+        reads=tuple(form["reads"]),
+        targets=tuple(form.get("targets", ())),
+        as_of=form.get("as_of"),
+    )
+
+
+def _kind(form: Mapping[str, Any]) -> type[Op]:
+    name, version = form["op"], form["version"]
+    if "place" in form:
+        return custom.find(name, version, form["place"], form["code"])
+    kind = OPS.get(name)
+    if kind is None:
+        raise UnknownOp(name, OPS)
+    if version != kind.version:
+        raise UnknownVersion(f"op {name!r} of the feature spec", version, kind.version)
+    return kind
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
