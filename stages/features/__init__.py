@@ -13,10 +13,14 @@ from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
 from dagrun.stages.ops.clock import cyclical, date_parts
 from dagrun.stages.ops.define import Feature
 from dagrun.stages.ops.group import group_agg, target_mean
+from dagrun.stages.ops.hashing import hash_bucket
 from dagrun.stages.ops.impute import impute_const, impute_stat, missing_flag
+from dagrun.stages.ops.lookup import lookup
 from dagrun.stages.ops.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
 from dagrun.stages.ops.scale import clip_iqr, minmax, robust_scale, standardize
 from dagrun.stages.ops.span import time_since
+from dagrun.stages.ops.tokens import tokens
+from dagrun.stages.ops.vector import embed_lookup
 
 __all__ = [
     "Column",
@@ -32,14 +36,17 @@ __all__ = [
     "cross",
     "cyclical",
     "date_parts",
+    "embed_lookup",
     "feature_set",
     "frequency",
     "group_agg",
     "hard_rows",
+    "hash_bucket",
     "impute_const",
     "impute_stat",
     "interact",
     "log1p",
+    "lookup",
     "lower",
     "minmax",
     "missing_flag",
@@ -51,4 +58,5 @@ __all__ = [
     "standardize",
     "target_mean",
     "time_since",
+    "tokens",
 ]

@@ -51,11 +51,17 @@ class Draft:
         kind = self.kinds[value]
         if kind in accepted:
             return value
-        name = self.name(value)
         if kind in WIDENED and accepted >= NUMBER:
-            return self._step(f"{name}_number", Cast(), (value,), ())
+            return self.widened(value)
         wanted = " or ".join(sorted(accepted))
-        raise DtypeMismatch(name, kind, wanted, f"{reader.op.op} of feature {reader.name!r}")
+        reading = f"{reader.op.op} of feature {reader.name!r}"
+        raise DtypeMismatch(self.name(value), kind, wanted, reading)
+
+    def widened(self, value: int) -> int:
+        """Return the number of the value as a double, where it is an int64 or a bool."""
+        if self.kinds[value] not in WIDENED:
+            return value
+        return self._step(f"{self.name(value)}_number", Cast(), (value,), ())
 
     def name(self, value: int) -> str:
         """Return the name of an input or step."""
@@ -110,7 +116,7 @@ def draft(
 
 
 def _shown(made: Draft, feature: Feature) -> int:
-    value = made.add(feature)
+    value = made.widened(made.add(feature))
     if made.kinds[value] != "double":
         raise DtypeMismatch(
             feature.name, made.kinds[value], "double", "the matrix (use one_hot, ordinal, ...)"
@@ -177,7 +183,7 @@ def _outputs(
         op = steps[value - inputs].op
         parts = op.parts()
         if parts is None:
-            yield Output(name=feature.name, value=value, integer=op.integer)
+            yield Output(name=feature.name, value=value, integer=feature.op.integer)
         else:
             for place, part in enumerate(parts):
                 name = f"{feature.name}={part}"

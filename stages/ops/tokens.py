@@ -1,0 +1,203 @@
+"""tokens: how often each word of a vocabulary, or each bucket of words, stands in a text.
+
+What a word is stands in `dagrun.stages.ops.words`. Both twins count by the same function; counts
+are whole numbers, and a weight is multiplied once, so no order of words or rows shows in a result.
+"""
+
+# ruff: noqa: D102 - the twins are documented at `Op`
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
+
+import numpy as np
+import polars as pl
+
+from dagrun.stages.ops.category import MOST_COLUMNS
+from dagrun.stages.ops.define import Features, Source, each
+from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.hashing import MASK, bucket, whole
+from dagrun.stages.ops.kind import TEXT
+from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.table import Table, make_table
+from dagrun.stages.ops.training import Training
+from dagrun.stages.ops.vector import taken_apart
+from dagrun.stages.ops.words import words
+
+Weighing = Literal["count", "flag", "tfidf"]
+Found = dict[int, float]
+"""Places of a vector that are not zero, and their numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(Op):
+    """A number per word or bucket of words; a null text gives null, one without words zeros."""
+
+    takes = (TEXT,)
+    gives = "vector"
+    lower: bool
+    how: Weighing
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each number."""
+        raise NotImplementedError
+
+    def counter(self) -> Callable[[str], Found]:
+        """Return the function by which both twins count."""
+        raise NotImplementedError
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        count, names = self.counter(), self.names()
+
+        def counted(texts: pl.Series) -> pl.Series:
+            made = np.zeros((len(names), len(texts)), np.float32)
+            for row, text in enumerate(texts.to_list()):
+                if text:
+                    for place, number in count(text).items():
+                        made[place, row] = number
+            return pl.DataFrame(dict(zip(names, made, strict=True))).to_struct()
+
+        vector = pl.Struct(dict.fromkeys(names, pl.Float32()))
+        found = x[0].map_batches(counted, vector, is_elementwise=True)
+        return pl.when(x[0].is_not_null()).then(found)
+
+    def row(self, x: Names) -> str:
+        count, zeros = self.counter(), [0.0] * len(self.names())
+
+        def counted(text: str) -> list[float]:
+            made = zeros.copy()
+            for place, number in count(text).items():
+                made[place] = number
+            return made
+
+        nulls = x.bind((math.nan,) * len(zeros), "nulls")
+        return f"{nulls} if {x[0]} is None else {x.bind(counted, f'{x[0]}_counts')}({x[0]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(Counted):
+    """A number per word of a vocabulary; other words do not count.
+
+    The vocabulary holds the words that stand most often in the training rows, of equally frequent
+    ones those that come first in code point order; its numbers come in that order. Count: how
+    often the word stands in the text. Flag: 1 when it does. Tfidf: count * idf, where idf =
+    ln((1 + n) / (1 + d)) + 1 for a word that d of the n training texts hold.
+    Twin: scikit-learn `CountVectorizer(max_features=...)`, `CountVectorizer(binary=True)`,
+    `TfidfVectorizer(norm=None)`; `tft.vocabulary(top_k=...)` with `tft.bag_of_words`. These have
+    other words: scikit-learn drops those of one letter.
+    """
+
+    op = "tokens"
+    most: int
+    vocabulary: Table | None = None
+
+    def fit(self, train: Training) -> Self:
+        texts, total, holding = train.counts(), Counter[str](), Counter[str]()
+        for text, rows in texts.items():
+            for word, times in Counter(words(str(text), self.lower)).items():
+                total[word] += times * rows
+                holding[word] += rows
+        del total[""]
+        if not total:
+            raise train.error("its column has no word in the training rows")
+        kept = sorted(total, key=lambda word: (-total[word], word))[: self.most]
+        count = sum(texts.values())
+        weights = {
+            (word,): math.log((1 + count) / (1 + holding[word])) + 1.0
+            if self.how == "tfidf"
+            else 1.0
+            for word in kept
+        }
+        return replace(self, vocabulary=make_table(weights))
+
+    def names(self) -> tuple[str, ...]:
+        assert self.vocabulary is not None
+        return tuple(str(word) for word in self.vocabulary.keys[0])
+
+    def counter(self) -> Callable[[str], Found]:
+        assert self.vocabulary is not None
+        find = {word: place for place, word in enumerate(self.names())}.get
+        weights = [float(weight or 0.0) for weight in self.vocabulary.values]
+        return _counting(self.lower, self.how, find, weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashedTokens(Counted):
+    """A number per bucket of words, a word's bucket being that of `dagrun.stages.ops.hashing`.
+
+    Nothing is learnt from the training rows, and no word is unseen. Count: how many words of the
+    bucket stand in the text. Flag: 1 when one does.
+    Twin: scikit-learn `HashingVectorizer(alternate_sign=False, norm=None)`, which hashes otherwise.
+    """
+
+    op = "hashed_tokens"
+    buckets: int
+    seed: int
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(str(place) for place in range(self.buckets))
+
+    def counter(self) -> Callable[[str], Found]:
+        buckets, seed = self.buckets, self.seed
+
+        def find(word: str) -> int | None:
+            return bucket(word.encode(), buckets, seed) if word else None
+
+        return _counting(self.lower, self.how, find, [1.0] * buckets)
+
+
+def _counting(
+    lower: bool, how: Weighing, find: Callable[[str], int | None], weights: Sequence[float]
+) -> Callable[[str], Found]:
+    def count(text: str) -> Found:
+        found: Found = {}
+        for word in words(text, lower):
+            place = find(word)
+            if place is not None:
+                found[place] = found.get(place, 0.0) + 1.0
+        return found
+
+    def flag(text: str) -> Found:
+        return dict.fromkeys(count(text), 1.0)
+
+    def weigh(text: str) -> Found:
+        return {place: number * weights[place] for place, number in count(text).items()}
+
+    return {"count": count, "flag": flag, "tfidf": weigh}[how]
+
+
+def tokens(
+    *columns: Source,
+    vocabulary: int | None = None,
+    hashing: int | None = None,
+    how: Weighing = "count",
+    lower: bool = True,
+    seed: int = 0,
+    name: str | None = None,
+) -> Features:
+    """Count the words of texts: features `column_tokens=word`, or `column_tokens=0`, ...
+
+    Either `vocabulary`, how many of the most frequent words of the training rows to keep, or
+    `hashing`, into how many buckets to put all words (`seed` shares them out anew). `how` is
+    "count", "flag" or, with a vocabulary, "tfidf". `lower` turns Latin, Greek and Cyrillic letters
+    to lower case first.
+    """
+    if how not in get_args(Weighing):
+        raise FeatureDefinitionError("tokens", f"how is one of {get_args(Weighing)}, not {how!r}")
+    if (vocabulary is None) == (hashing is None):
+        raise FeatureDefinitionError("tokens", "give either vocabulary=... or hashing=...")
+    op: Counted
+    if vocabulary is not None:
+        most = whole("tokens", "vocabulary", vocabulary, 1, MOST_COLUMNS)
+        op = Tokens(most=most, lower=bool(lower), how=how)
+    elif how == "tfidf":
+        raise FeatureDefinitionError("tokens", "tfidf needs a vocabulary, to know its words' rows")
+    else:
+        buckets = whole("tokens", "hashing", hashing or 0, 1, MOST_COLUMNS)
+        chosen = whole("tokens", "seed", seed, 0, MASK)
+        op = HashedTokens(buckets=buckets, seed=chosen, lower=bool(lower), how=how)
+    return taken_apart(each(op, columns, name, "tokens"), whole_numbers=how != "tfidf")
