@@ -1,4 +1,4 @@
-"""The spec as a document: canonical JSON, versioned, with large tables and vectors beside it as Parquet.
+"""The spec as a document: canonical JSON, versioned, with large tables beside it as Parquet.
 
 Guarantee: reading what was written gives an equal spec and writing it again equal bytes. Floats
 stand in decimal for people and in hexadecimal for machines. The limit: the Parquet bytes of a

@@ -75,9 +75,7 @@ def _text(x: Names) -> str:
     return f"b'true' if {x[0]} else b'false'" if x.kind(0) == "bool" else f"b'%d' % {x[0]}"
 
 
-def hash_bucket(
-    *columns: Source, buckets: int, seed: int = 0, name: str | None = None
-) -> Features:
+def hash_bucket(*columns: Source, buckets: int, seed: int = 0, name: str | None = None) -> Features:
     """Put keys (string, int64, bool or date) into `buckets` buckets by a hash written down.
 
     Null stays null. Another `seed` shares the keys out anew: two features with different seeds

@@ -4,7 +4,7 @@ The table is part of the feature's definition: nothing is learnt from the traini
 spec carries it, frozen, to wherever the model is served.
 """
 
-# ruff: noqa: D102 - the twins are documented at `Op`
+# ruff: noqa: ARG002, D102 - the twins are documented at `Op`
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def lookup(
     default: float | str | bool | None = None,
     name: str | None = None,
 ) -> Features:
-    """Look up a key in a table of your own: `lookup("dest", table=airports, key="faa", value="alt")`.
+    """Look up a key in a table of your own: `lookup("dest", table=airports, value="alt")`.
 
     Several columns are one key of several parts. `key` names the table's key columns, by default
     those that are called like `columns`; `value` names one or several value columns, each a
