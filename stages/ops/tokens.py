@@ -12,7 +12,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from typing import Literal, Self, get_args
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -20,17 +23,17 @@ import polars as pl
 from dagrun.stages.ops.category import MOST_COLUMNS
 from dagrun.stages.ops.define import Features, Source, each
 from dagrun.stages.ops.errors import FeatureDefinitionError
-from dagrun.stages.ops.hashing import MASK, bucket, whole
+from dagrun.stages.ops.hashing import FACTOR, MASK, whole
 from dagrun.stages.ops.kind import TEXT
 from dagrun.stages.ops.op import Names, Op
-from dagrun.stages.ops.table import Table, make_table
+from dagrun.stages.ops.table import Scalar, Table, make_table
 from dagrun.stages.ops.training import Training
 from dagrun.stages.ops.vector import taken_apart
 from dagrun.stages.ops.words import words
 
 Weighing = Literal["count", "flag", "tfidf"]
-Found = dict[int, float]
-"""Places of a vector that are not zero, and their numbers."""
+Places = Callable[[str], list[int]]
+"""From a text to the place in the vector of each of its words, past the end for one without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +49,82 @@ class Counted(Op):
         """Return the name of each number."""
         raise NotImplementedError
 
-    def counter(self) -> Callable[[str], Found]:
-        """Return the function by which both twins count."""
+    def places(self) -> Places:
+        """Return the function by which both twins find words."""
         raise NotImplementedError
 
+    def weights(self) -> tuple[float, ...]:
+        """Return what each count is multiplied by, where `how` is "tfidf"."""
+        return ()
+
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        count, names = self.counter(), self.names()
-
-        def counted(texts: pl.Series) -> pl.Series:
-            made = np.zeros((len(names), len(texts)), np.float32)
-            for row, text in enumerate(texts.to_list()):
-                if text:
-                    for place, number in count(text).items():
-                        made[place, row] = number
-            return pl.DataFrame(dict(zip(names, made, strict=True))).to_struct()
-
+        names = self.names()
         vector = pl.Struct(dict.fromkeys(names, pl.Float32()))
-        found = x[0].map_batches(counted, vector, is_elementwise=True)
+        find = partial(_count_texts, names, self.places(), self.how, self.weights())
+        found = x[0].map_batches(find, vector, is_elementwise=True)
         return pl.when(x[0].is_not_null()).then(found)
 
     def row(self, x: Names) -> str:
-        count, zeros = self.counter(), [0.0] * len(self.names())
+        width = len(self.names())
+        count = _row_counter(width, self.places(), self.how, self.weights())
+        nulls = x.bind((math.nan,) * width, "nulls")
+        return f"{nulls} if {x[0]} is None else {x.bind(count, f'{x[0]}_counts')}({x[0]})"
 
-        def counted(text: str) -> list[float]:
-            made = zeros.copy()
-            for place, number in count(text).items():
-                made[place] = number
-            return made
 
-        nulls = x.bind((math.nan,) * len(zeros), "nulls")
-        return f"{nulls} if {x[0]} is None else {x.bind(counted, f'{x[0]}_counts')}({x[0]})"
+def _count_texts(
+    names: Sequence[str],
+    places: Places,
+    how: Weighing,
+    weights: Sequence[float],
+    texts: pl.Series,
+) -> pl.Series:
+    found = [places(text) if text else [] for text in texts.to_list()]
+    flat = np.fromiter(chain.from_iterable(found), np.int64)
+    rows = np.repeat(np.arange(len(found)), [len(one) for one in found])
+    made = np.zeros((len(names) + 1, len(found)), np.float32)
+    if how == "flag":
+        made[flat, rows] = 1.0
+    else:
+        np.add.at(made, (flat, rows), np.float32(1.0))
+    columns = {}
+    for place, name in enumerate(names):
+        column = made[place]
+        if how == "tfidf":
+            column = (column.astype(np.float64) * weights[place]).astype(np.float32)
+        columns[name] = pl.Series(column)
+    return pl.DataFrame(columns).to_struct()
+
+
+def _row_counter(
+    width: int, places: Places, how: Weighing, weights: Sequence[float]
+) -> Callable[[str], list[float]]:
+    zeros = [0.0] * (width + 1)
+
+    def count(text: str) -> list[float]:
+        made = zeros.copy()
+        for place in places(text):
+            made[place] += 1.0
+        made.pop()
+        return made
+
+    def flag(text: str) -> list[float]:
+        made = zeros.copy()
+        for place in places(text):
+            made[place] = 1.0
+        made.pop()
+        return made
+
+    def weigh(text: str) -> list[float]:
+        made, found = zeros.copy(), places(text)
+        for place in found:
+            made[place] += 1.0
+        made.pop()
+        for place in set(found):
+            if place < width:
+                made[place] *= weights[place]
+        return made
+
+    return {"count": count, "flag": flag, "tfidf": weigh}[how]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,23 +155,23 @@ class Tokens(Counted):
             raise train.error("its column has no word in the training rows")
         kept = sorted(total, key=lambda word: (-total[word], word))[: self.most]
         count = sum(texts.values())
-        weights = {
-            (word,): math.log((1 + count) / (1 + holding[word])) + 1.0
-            if self.how == "tfidf"
-            else 1.0
-            for word in kept
+        entries: dict[tuple[Scalar, ...], float] = {
+            (word,): math.log((1 + count) / (1 + holding[word])) + 1.0 for word in kept
         }
-        return replace(self, vocabulary=make_table(weights))
+        return replace(self, vocabulary=make_table(entries))
 
     def names(self) -> tuple[str, ...]:
         assert self.vocabulary is not None
         return tuple(str(word) for word in self.vocabulary.keys[0])
 
-    def counter(self) -> Callable[[str], Found]:
-        assert self.vocabulary is not None
+    def places(self) -> Places:
         find = {word: place for place, word in enumerate(self.names())}.get
-        weights = [float(weight or 0.0) for weight in self.vocabulary.values]
-        return _counting(self.lower, self.how, find, weights)
+        lower, none = self.lower, len(self.names())
+        return lambda text: [find(word, none) for word in words(text, lower)]
+
+    def weights(self) -> tuple[float, ...]:
+        assert self.vocabulary is not None
+        return tuple(value for value in self.vocabulary.values if isinstance(value, float))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,33 +190,12 @@ class HashedTokens(Counted):
     def names(self) -> tuple[str, ...]:
         return tuple(str(place) for place in range(self.buckets))
 
-    def counter(self) -> Callable[[str], Found]:
-        buckets, seed = self.buckets, self.seed
-
-        def find(word: str) -> int | None:
-            return bucket(word.encode(), buckets, seed) if word else None
-
-        return _counting(self.lower, self.how, find, [1.0] * buckets)
-
-
-def _counting(
-    lower: bool, how: Weighing, find: Callable[[str], int | None], weights: Sequence[float]
-) -> Callable[[str], Found]:
-    def count(text: str) -> Found:
-        found: Found = {}
-        for word in words(text, lower):
-            place = find(word)
-            if place is not None:
-                found[place] = found.get(place, 0.0) + 1.0
-        return found
-
-    def flag(text: str) -> Found:
-        return dict.fromkeys(count(text), 1.0)
-
-    def weigh(text: str) -> Found:
-        return {place: number * weights[place] for place, number in count(text).items()}
-
-    return {"count": count, "flag": flag, "tfidf": weigh}[how]
+    def places(self) -> Places:
+        lower, seed, none = self.lower, self.seed, self.buckets
+        return lambda text: [
+            (crc32(word.encode(), seed) * FACTOR & MASK) * none >> 32 if word else none
+            for word in words(text, lower)
+        ]
 
 
 def tokens(

@@ -21,6 +21,7 @@ from dagrun.stages.ops.given import GivenTable, given, keys_of
 from dagrun.stages.ops.hashing import whole
 from dagrun.stages.ops.kind import KEY, Kind
 from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.table import Scalar
 from dagrun.stages.ops.training import Training
 from dagrun.stages.ops.vectors import Vectors, make_vectors
 
@@ -102,10 +103,13 @@ class EmbedLookup(Op):
         width = self.vectors.dimensions
         size, count = 4 * width, len(self.vectors)
         ends = bytes(size) + struct.pack(f"<{width}f", *[math.nan] * width)
-        starts = {key: size * place for place, key in enumerate(self.vectors.keys)}
         null, unseen = size * (count + 1), size * (count if self.zeros else count + 1)
+        starts: dict[Scalar | None, int] = {
+            key: size * place for place, key in enumerate(self.vectors.keys)
+        }
         unpack = partial(struct.Struct(f"<{width}f").unpack_from, self.vectors.data + ends)
-        start = f"{x.bind({**starts, None: null}.get, f'{x[0]}_starts')}({x[0]}, {unseen})"
+        starts[None] = null
+        start = f"{x.bind(starts.get, f'{x[0]}_starts')}({x[0]}, {unseen})"
         return f"{x.bind(unpack, 'vector')}({start})"
 
 
