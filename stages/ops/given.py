@@ -95,7 +95,9 @@ def keys_of(op: str, table: pl.DataFrame) -> tuple[tuple[Kind, ...], list[tuple[
         first = table.filter(table.is_duplicated()).row(0)
         shown = first[0] if len(first) == 1 else first
         raise FeatureDefinitionError(
-            op, f"the table has {doubled} rows with a key that is not theirs alone, as {shown!r}"
+            op,
+            f"the table has {doubled} rows whose key another row has too, such as {shown!r}; "
+            "keep one row a key",
         )
     columns = [
         values_of(op, column, kind).to_list() for column, kind in zip(table, kinds, strict=True)

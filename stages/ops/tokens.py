@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -145,19 +145,16 @@ class Tokens(Counted):
     vocabulary: Table | None = None
 
     def fit(self, train: Training) -> Self:
-        texts, total, holding = train.counts(), Counter[str](), Counter[str]()
-        for text, rows in texts.items():
-            for word, times in Counter(words(str(text), self.lower)).items():
-                total[word] += times * rows
-                holding[word] += rows
-        del total[""]
-        if not total:
+        texts = train.counts()
+        times = _tally(texts, self.lower, once=False)
+        if not times:
             raise train.error("its column has no word in the training rows")
-        kept = sorted(total, key=lambda word: (-total[word], word))[: self.most]
-        count = sum(texts.values())
-        entries: dict[tuple[Scalar, ...], float] = {
-            (word,): math.log((1 + count) / (1 + holding[word])) + 1.0 for word in kept
-        }
+        kept = sorted(times, key=lambda word: (-times[word], word))[: self.most]
+        weights = dict.fromkeys(kept, 1.0)
+        if self.how == "tfidf":
+            count, holding = 1 + sum(texts.values()), _tally(texts, self.lower, once=True)
+            weights = {word: math.log(count / (1 + holding[word])) + 1.0 for word in kept}
+        entries: dict[tuple[Scalar, ...], float] = {(w,): weight for w, weight in weights.items()}
         return replace(self, vocabulary=make_table(entries))
 
     def names(self) -> tuple[str, ...]:
@@ -172,6 +169,20 @@ class Tokens(Counted):
     def weights(self) -> tuple[float, ...]:
         assert self.vocabulary is not None
         return tuple(value for value in self.vocabulary.values if isinstance(value, float))
+
+
+def _tally(texts: Mapping[Scalar, int], lower: bool, once: bool) -> Counter[str]:
+    """Return how often each word stands in the rows, or (`once`) how many rows hold it."""
+    alike: dict[int, list[str]] = {}
+    for text, rows in texts.items():
+        alike.setdefault(rows, []).append(str(text))
+    total = Counter[str]()
+    for rows, group in alike.items():
+        found: Iterable[Iterable[str]] = (words(text, lower) for text in group)
+        for word, times in Counter(chain.from_iterable(map(set, found) if once else found)).items():
+            total[word] += times * rows
+    del total[""]
+    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ def refused(**settings: object) -> Callable[[], object]:
         (refused(value="faa"), "'faa' is named twice"),
         (refused(key="share"), "'share' is Float64; cast it"),
         (refused(key="region"), "'region' is null in 1 row"),
-        (refused(table=pl.concat([AIRPORTS, AIRPORTS[1:3]])), "4 rows with a key.* as ''"),
+        (refused(table=pl.concat([AIRPORTS, AIRPORTS[1:3]])), "4 rows whose key.* such as ''"),
         (refused(default="x"), "default is 'x', but the table's 'alt' is int64"),
         (refused(default=1.5), "default is 1.5"),
         (refused(default=True), "default is True"),

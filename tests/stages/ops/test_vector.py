@@ -111,7 +111,7 @@ def test_vectors_are_a_blob_of_their_own() -> None:
         ({"table": TABLE.with_columns(v=pl.lit([1.0, 1e39]))}, "not finite"),
         ({"table": TABLE.with_columns(v=pl.lit([1.0, None]))}, "null"),
         ({"table": TABLE.with_columns(v=pl.lit(["a", "b"]))}, "no numbers"),
-        ({"table": pl.concat([TABLE, TABLE])}, "6 rows with a key"),
+        ({"table": pl.concat([TABLE, TABLE])}, "6 rows whose key"),
     ],
 )
 def test_told_at_definition(settings: dict[str, object], message: str) -> None:
