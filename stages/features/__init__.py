@@ -16,15 +16,19 @@ from dagrun.stages.ops.clock import cyclical, date_parts
 from dagrun.stages.ops.define import Feature, Features, Source, each, number, only
 from dagrun.stages.ops.errors import CannotFit, FeatureDefinitionError
 from dagrun.stages.ops.group import group_agg, target_mean
+from dagrun.stages.ops.hashing import hash_bucket
 from dagrun.stages.ops.impute import impute_const, impute_stat, missing_flag
 from dagrun.stages.ops.kind import ANY, KEY, MOMENT, NUMBER, TEXT, Kind
+from dagrun.stages.ops.lookup import lookup
 from dagrun.stages.ops.numeric import affine, cast, clip, interact, log1p, ratio, signed_log
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.scale import clip_iqr, minmax, robust_scale, standardize
 from dagrun.stages.ops.since import available_since
 from dagrun.stages.ops.span import time_since
 from dagrun.stages.ops.table import Table, make_table
+from dagrun.stages.ops.tokens import tokens
 from dagrun.stages.ops.training import Training
+from dagrun.stages.ops.vector import embed_lookup
 
 __all__ = [
     "ANY",
@@ -57,14 +61,17 @@ __all__ = [
     "cyclical",
     "date_parts",
     "each",
+    "embed_lookup",
     "feature_set",
     "frequency",
     "group_agg",
     "hard_rows",
+    "hash_bucket",
     "impute_const",
     "impute_stat",
     "interact",
     "log1p",
+    "lookup",
     "lower",
     "make_table",
     "minmax",
@@ -79,4 +86,5 @@ __all__ = [
     "standardize",
     "target_mean",
     "time_since",
+    "tokens",
 ]

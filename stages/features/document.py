@@ -22,11 +22,12 @@ from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table, read_table
+from dagrun.stages.ops.vectors import Vectors, read_vectors
 
 FORMAT = "dagrun.features"
 VERSION = 1
 INLINE = 256
-"""Tables of at most this many rows stand in the document itself."""
+"""Tables of at most this many rows stand in the document itself; vectors never do."""
 
 Parts = tuple[
     tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None, TimeRules | None
@@ -90,11 +91,17 @@ def _form(value: object, tables: dict[str, bytes]) -> object:
     if isinstance(value, Table):
         if len(value) <= INLINE:
             return {"keys": _form(value.keys, tables), "values": _form(value.values, tables)}
-        data = value.to_parquet()
-        digest = digest_bytes(data)
-        tables[digest] = data
-        return {"table": digest}
+        return {"table": _blob(value, tables)}
+    if isinstance(value, Vectors):
+        return {"vectors": _blob(value, tables)}
     return value
+
+
+def _blob(value: Table | Vectors, tables: dict[str, bytes]) -> str:
+    data = value.to_parquet()
+    digest = digest_bytes(data)
+    tables[digest] = data
+    return digest
 
 
 def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
@@ -160,6 +167,8 @@ def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
             return float.fromhex(form["hex"])
         if "table" in form:
             return read_table(form["table"], tables)
+        if "vectors" in form:
+            return read_vectors(form["vectors"], tables)
         return Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
     return form
 

@@ -59,11 +59,17 @@ class Draft:
         kind = self.kinds[value]
         if kind in accepted:
             return value
-        name = self.name(value)
         if kind in WIDENED and accepted >= NUMBER:
-            return self._step(f"{name}_number", Cast(), (value,), (), UNTIMED)
+            return self.widened(value)
         wanted = " or ".join(sorted(accepted))
-        raise DtypeMismatch(name, kind, wanted, f"{reader.op.op} of feature {reader.name!r}")
+        reading = f"{reader.op.op} of feature {reader.name!r}"
+        raise DtypeMismatch(self.name(value), kind, wanted, reading)
+
+    def widened(self, value: int) -> int:
+        """Return the number of the value as a double, where it is an int64 or a bool."""
+        if self.kinds[value] not in WIDENED:
+            return value
+        return self._step(f"{self.name(value)}_number", Cast(), (value,), (), UNTIMED)
 
     def name(self, value: int) -> str:
         """Return the name of an input or step."""
@@ -127,7 +133,7 @@ def draft(
 
 
 def _shown(made: Draft, feature: Feature) -> int:
-    value = made.add(feature)
+    value = made.widened(made.add(feature))
     if made.kinds[value] != "double":
         raise DtypeMismatch(
             feature.name, made.kinds[value], "double", "the matrix (use one_hot, ordinal, ...)"
@@ -193,9 +199,8 @@ def _outputs(
 ) -> Iterator[Output]:
     for feature, value in zip(features, shown, strict=True):
         op = steps[value - len(since) + len(steps)].op
-        output = Output(
-            name=feature.name, value=value, integer=op.integer, available_since=since[value]
-        )
+        whole = feature.op.integer
+        output = Output(name=feature.name, value=value, integer=whole, available_since=since[value])
         parts = op.parts()
         if parts is None:
             yield output

@@ -7,10 +7,14 @@ from dagrun.stages.ops import (
     category,
     clock,
     group,
+    hashing,
     impute,
+    lookup,
     numeric,
     scale,
     span,
+    tokens,
+    vector,
 )
 from dagrun.stages.ops.op import Op
 
@@ -47,5 +51,12 @@ OPS: dict[str, type[Op]] = {
         span.TimeSince,
         group.GroupAgg,
         group.TargetMean,
+        hashing.HashBucket,
+        lookup.Lookup,
+        tokens.Tokens,
+        tokens.HashedTokens,
+        vector.EmbedLookup,
+        vector.Elements,
+        vector.Counts,
     )
 }

@@ -1,9 +1,9 @@
 """What an op is: one transform, defined once, with its fit, its two twins and its null rule.
 
 An op is a frozen dataclass. Its fields are its settings and, with defaults, the state that `fit`
-gives them, all of them None, bool, int, float, str, tuples of these, or a `Table`: so it is a
-value, can be hashed for a stage's key, and can be written to a document and read back without code
-of its own.
+gives them, all of them None, bool, int, float, str, tuples of these, a `Table` or `Vectors`: so it
+is a value, can be hashed for a stage's key, and can be written to a document and read back without
+code of its own.
 
 Guarantee that every op keeps: for the same input bits the batch twin on any number of rows and
 the row twin give the same bits. Null stays null unless the op's docstring says otherwise.
