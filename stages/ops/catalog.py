@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dagrun.stages.ops import (
     bucket,
+    cap,
     category,
     clock,
+    date_text,
     group,
     impute,
+    numeral,
     numeric,
+    power,
+    recode,
     scale,
     span,
+    text,
 )
 from dagrun.stages.ops.op import Op
 
@@ -28,6 +34,8 @@ OPS: dict[str, type[Op]] = {
         scale.MinMax,
         scale.RobustScale,
         scale.ClipIqr,
+        cap.ClipZ,
+        power.YeoJohnson,
         impute.ImputeNumber,
         impute.ImputeText,
         impute.ImputeStat,
@@ -39,6 +47,14 @@ OPS: dict[str, type[Op]] = {
         category.Frequency,
         category.Cross,
         category.Lower,
+        text.NormText,
+        recode.NullIf,
+        recode.MapText,
+        recode.MapNumber,
+        recode.RareGroup,
+        numeral.ParseNumber,
+        date_text.ParseDate,
+        date_text.ParseDatetime,
         clock.Clock,
         clock.Day,
         clock.TimePart,
