@@ -107,9 +107,10 @@ class NormText(Op):
         return spaced.str.replace_many(list(table), list(table.values())) if table else spaced
 
     def row(self, x: Names) -> str:
-        return f"{x.bind(self._speller(), 'norm_text')}({x[0]})"
+        return f"{x.bind(self.speller(), 'norm_text')}({x[0]})"
 
-    def _speller(self) -> Callable[[str | None], str | None]:
+    def speller(self) -> Callable[[str | None], str | None]:
+        """Return the row twin as a function."""
         table = str.maketrans(dict(spelling(self.casefold, self.strip_accents)))
 
         def spell(text: str | None) -> str | None:
