@@ -83,28 +83,25 @@ class ParsedTime(Parsed):
         read = [self._batch_one(x[0], form) for form in self.formats]
         if len(read) == 1:
             return read[0]
-        least = pl.min_horizontal(read)
-        return pl.when(least == pl.max_horizontal(read)).then(least)
+        fields = [pl.field(str(place)) for place in range(len(read))]
+        least = pl.min_horizontal(fields)
+        agreed = pl.when(least == pl.max_horizontal(fields)).then(least).alias("agreed")
+        all_read = pl.struct(one.alias(str(place)) for place, one in enumerate(read))
+        return all_read.struct.with_fields(agreed).struct.field("agreed")
 
     def _batch_one(self, x: pl.Expr, form: str) -> pl.Expr:
+        # Fields of structs, so that the string is matched once and not once for each use.
         expression, groups = pattern(form)
         found = x.str.extract_groups(expression)
-        parts: dict[str, pl.Expr] = {}
-        for place, group in enumerate(groups, start=1):
-            text = found.struct.field(str(place))
-            if words := WORDS.get(group):
-                number = text.replace_strict(
-                    pl.Series(list(words)),
-                    pl.Series(list(words.values()), dtype=pl.Int64),
-                    default=None,
-                    return_dtype=pl.Int64,
-                )
-            else:
-                padded = text.str.pad_end(6, "0") if group == "f" else text
-                number = padded.cast(pl.Int64, strict=False)
-            parts[group] = number.fill_null(0) if group[0] == "z" else number
-        value, exists = self._value(parts)
-        return pl.when(exists).then(value)
+        numbers = [
+            _column(group, pl.field(str(place))).alias(group)
+            for place, group in enumerate(groups, start=1)
+        ]
+        value, exists = self._value({group: pl.field(group) for group in groups})
+        made = found.struct.with_fields(numbers).struct.with_fields(
+            pl.when(exists).then(value).alias("value")
+        )
+        return made.struct.field("value")
 
     def reader(self) -> Callable[[str], int | None]:
         forms = [pattern(form) for form in self.formats]
@@ -125,8 +122,23 @@ class ParsedTime(Parsed):
         raise NotImplementedError
 
 
+def _column(group: str, text: pl.Expr) -> pl.Expr:
+    """Return the numbers of a group, null where the string does not match."""
+    if words := WORDS.get(group):
+        number = text.replace_strict(
+            pl.Series(list(words)),
+            pl.Series(list(words.values()), dtype=pl.Int64),
+            default=None,
+            return_dtype=pl.Int64,
+        )
+    else:
+        padded = text.str.pad_end(6, "0") if group == "f" else text
+        number = padded.cast(pl.Int64, strict=False)
+    return number.fill_null(0) if group[0] == "z" else number
+
+
 def _part(group: str, text: str | None) -> tuple[str, int]:
-    """Return the number of a group, as `_batch_one` does."""
+    """Return the number of a group, as `_column` does."""
     if text is None:
         return group, 0
     if words := WORDS.get(group):

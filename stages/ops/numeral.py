@@ -75,8 +75,8 @@ class ParseNumber(Parsed):
         return {**dict.fromkeys(self.thousands, ""), self.decimal: "."}
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        found = x[0].str.extract_groups(self.pattern())
-        before, after, digits, unit = (found.struct.field(str(1 + place)) for place in range(4))
+        # Fields of a struct, so that the string is matched once and not once for each use.
+        before, after, digits, unit = (pl.field(str(place)) for place in range(1, 5))
         if (marks := self.marks()) != {".": "."}:
             digits = digits.str.replace_many(list(marks), list(marks.values()))
         value = digits.cast(pl.Float64, strict=False)
@@ -88,7 +88,9 @@ class ParseNumber(Parsed):
                 default=None,
                 return_dtype=pl.Float64,
             )
-        return pl.when(value.is_finite()).then(value)
+        found = x[0].str.extract_groups(self.pattern()).struct.with_fields(value.alias("value"))
+        known = pl.when(pl.field("value").is_finite()).then(pl.field("value"))
+        return found.struct.with_fields(known.alias("value")).struct.field("value")
 
     def reader(self) -> Callable[[str], float]:
         match = re.compile(self.pattern()).fullmatch
