@@ -17,15 +17,17 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
+from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table, read_table
+from dagrun.stages.ops.vectors import Vectors, read_vectors
 
 FORMAT = "dagrun.features"
 VERSION = 1
 INLINE = 256
-"""Tables of at most this many rows stand in the document itself."""
+"""Tables of at most this many rows stand in the document itself; vectors never do."""
 
 Parts = tuple[
     tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None, TimeRules | None
@@ -72,10 +74,13 @@ def _output_form(output: Output) -> dict[str, object]:
 def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     op = step.op
     state = {field.name: _form(getattr(op, field.name), tables) for field in fields(op)}
-    reads = list(step.reads)
+    form = {"name": step.name, "op": op.op, "version": op.version, "reads": list(step.reads)}
+    # Left out where there are none, as by those who wrote documents before there were any.
+    targets = {"targets": list(step.targets)} if step.targets else {}
+    place = custom.place_of(type(op))
+    found = {} if place is None else {"place": place, "code": dict(custom.code_of(type(op)))}
     as_of = {} if step.as_of is None else {"as_of": step.as_of}
-    form = {"name": step.name, "op": op.op, "version": op.version, "reads": reads}
-    return {**form, **as_of, "state": state}
+    return {**form, **as_of, **targets, **found, "state": state}
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -86,11 +91,17 @@ def _form(value: object, tables: dict[str, bytes]) -> object:
     if isinstance(value, Table):
         if len(value) <= INLINE:
             return {"keys": _form(value.keys, tables), "values": _form(value.values, tables)}
-        data = value.to_parquet()
-        digest = digest_bytes(data)
-        tables[digest] = data
-        return {"table": digest}
+        return {"table": _blob(value, tables)}
+    if isinstance(value, Vectors):
+        return {"vectors": _blob(value, tables)}
     return value
+
+
+def _blob(value: Table | Vectors, tables: dict[str, bytes]) -> str:
+    data = value.to_parquet()
+    digest = digest_bytes(data)
+    tables[digest] = data
+    return digest
 
 
 def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
@@ -122,16 +133,30 @@ def _read_time(form: Mapping[str, Any] | None) -> TimeRules | None:
 
 
 def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
-    kind = OPS.get(form["op"])
-    if kind is None:
-        raise UnknownOp(form["op"], OPS)
-    if form["version"] != kind.version:
-        raise UnknownVersion(f"op {kind.op!r} of the feature spec", form["version"], kind.version)
+    kind = _kind(form)
     state = {name: _value(item, tables) for name, item in form["state"].items()}
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
-    return Step(name=form["name"], op=op, reads=tuple(form["reads"]), as_of=form.get("as_of"))
+    return Step(
+        name=form["name"],
+        op=op,
+        reads=tuple(form["reads"]),
+        targets=tuple(form.get("targets", ())),
+        as_of=form.get("as_of"),
+    )
+
+
+def _kind(form: Mapping[str, Any]) -> type[Op]:
+    name, version = form["op"], form["version"]
+    if "place" in form:
+        return custom.find(name, version, form["place"], form["code"])
+    kind = OPS.get(name)
+    if kind is None:
+        raise UnknownOp(name, OPS)
+    if version != kind.version:
+        raise UnknownVersion(f"op {name!r} of the feature spec", version, kind.version)
+    return kind
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
@@ -142,6 +167,8 @@ def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
             return float.fromhex(form["hex"])
         if "table" in form:
             return read_table(form["table"], tables)
+        if "vectors" in form:
+            return read_vectors(form["vectors"], tables)
         return Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
     return form
 

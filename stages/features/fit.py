@@ -16,6 +16,9 @@ from dagrun.stages.features.fitting import Fitting
 from dagrun.stages.features.knowledge import Clock, TimeRules, read_clock
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.features.step import Output, Step
+from dagrun.stages.lint import require
+from dagrun.stages.ops.custom import check as check_custom
+from dagrun.stages.ops.custom import place_of
 from dagrun.stages.ops.define import Feature
 from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError, UnknownColumn
 from dagrun.stages.ops.kind import NUMBER, WIDENED, Kind
@@ -56,11 +59,17 @@ class Draft:
         kind = self.kinds[value]
         if kind in accepted:
             return value
-        name = self.name(value)
         if kind in WIDENED and accepted >= NUMBER:
-            return self._step(f"{name}_number", Cast(), (value,), (), UNTIMED)
+            return self.widened(value)
         wanted = " or ".join(sorted(accepted))
-        raise DtypeMismatch(name, kind, wanted, f"{reader.op.op} of feature {reader.name!r}")
+        reading = f"{reader.op.op} of feature {reader.name!r}"
+        raise DtypeMismatch(self.name(value), kind, wanted, reading)
+
+    def widened(self, value: int) -> int:
+        """Return the number of the value as a double, where it is an int64 or a bool."""
+        if self.kinds[value] not in WIDENED:
+            return value
+        return self._step(f"{self.name(value)}_number", Cast(), (value,), (), UNTIMED)
 
     def name(self, value: int) -> str:
         """Return the name of an input or step."""
@@ -73,9 +82,11 @@ class Draft:
         identity = (op, reads, targets, timing)
         if identity not in self._known:
             self._known[identity] = len(self.kinds)
+            check_custom(op, name)
             kinds = [self.kinds[place] for place in reads]
             self.kinds.append(op.result(kinds))
-            self.steps.append(Step(name=name, op=op.settle(name, kinds), reads=reads))
+            settled = op.settle(name, kinds)
+            self.steps.append(Step(name=name, op=settled, reads=reads, targets=targets))
             self.targets.append(targets)
             self.timings.append(timing)
         return self._known[identity]
@@ -122,7 +133,7 @@ def draft(
 
 
 def _shown(made: Draft, feature: Feature) -> int:
-    value = made.add(feature)
+    value = made.widened(made.add(feature))
     if made.kinds[value] != "double":
         raise DtypeMismatch(
             feature.name, made.kinds[value], "double", "the matrix (use one_hot, ordinal, ...)"
@@ -171,6 +182,9 @@ def fit(
     for value, names in enumerate(made.targets, start=len(admitted)):
         fitting.fit(value, {name: numbers[name] for name in names})
     steps = tuple(fitting.steps.values())
+    for step in steps:
+        if place_of(type(step.op)) is not None:  # dagrun's own ops are linted by its tests
+            require(step.op, step.name, [made.kinds[place] for place in step.reads])
     outputs = tuple(_outputs(features, shown, steps, since_when(made, clock)))
     _check_names([output.name for output in outputs], label)
     spec = FeatureSpec(inputs=made.inputs, steps=steps, outputs=outputs, label=label, time=time)
@@ -185,9 +199,8 @@ def _outputs(
 ) -> Iterator[Output]:
     for feature, value in zip(features, shown, strict=True):
         op = steps[value - len(since) + len(steps)].op
-        output = Output(
-            name=feature.name, value=value, integer=op.integer, available_since=since[value]
-        )
+        whole = feature.op.integer
+        output = Output(name=feature.name, value=value, integer=whole, available_since=since[value])
         parts = op.parts()
         if parts is None:
             yield output

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from dagrun.stages.features.knowledge import Clock, Knowledge, blanked, see
-from dagrun.stages.features.plan import Result, make_plan, reached, value_frame
-from dagrun.stages.features.step import Output, Step, column_name
+from dagrun.stages.features.plan import computed, make_plan, reached, value_frame
+from dagrun.stages.features.step import Output, Step
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.sample import Sample
 from dagrun.stages.ops.timing import Timing
@@ -73,7 +73,9 @@ class Fitting:
 
     def matrix(self, outputs: Sequence[Output]) -> pl.DataFrame:
         """Return the outputs of the training rows."""
-        matrix = self._collect(outputs)
+        self._settle([output.value for output in outputs])
+        plan = make_plan(self.steps, self.known, outputs)
+        matrix = plan.over(value_frame(self.known).lazy()).collect(engine="in-memory")
         early = {output.name: self._early.get(output.value) for output in outputs}
         return pl.DataFrame([blanked(column, early[column.name]) for column in matrix])
 
@@ -87,35 +89,20 @@ class Fitting:
 
     def _sample(self, value: int) -> Sample:
         if value not in self._samples:
-            self._samples[value] = Sample(column=self._computed(value))
+            known = self.known.get(value)
+            self._samples[value] = Sample(column=self._computed(value) if known is None else known)
         return self._samples[value]
 
     def _computed(self, value: int) -> pl.Series:
-        if value in self.known:
-            return self.known[value]
-        whole = self.steps[value].op.integer
-        return self._collect([_Value(value=value, whole=whole)]).to_series()
+        self._settle([value])
+        return computed(self.steps, self.known, [value]).to_series()
 
-    def _collect(self, results: Sequence[Result]) -> pl.DataFrame:
-        wanted = [result.value for result in results]
+    def _settle(self, wanted: Sequence[int]) -> None:
+        """Make those values known that training rows get in their own way."""
         while own := [v for v in reached(self.steps, self.known, wanted) if v in self._special]:
             made = self._special.pop(own[0])()
             if made is not None:
                 self.known[own[0]] = made
-        plan = make_plan(self.steps, self.known, results)
-        return plan.over(value_frame(self.known).lazy()).collect(engine="in-memory")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Value:
-    """A value as its readers see it: whole numbers as Float64."""
-
-    value: int
-    whole: bool
-    part: None = None
-
-    def expression(self, value: pl.Expr) -> pl.Expr:
-        return (value.cast(pl.Float64) if self.whole else value).alias(column_name(self.value))
 
 
 def _holds_out(op: Op) -> bool:

@@ -118,3 +118,27 @@ def reached(
 def value_frame(values: Mapping[int, pl.Series]) -> pl.DataFrame:
     """Return the frame that a plan runs over: the values under their columns' names."""
     return pl.DataFrame([series.alias(column_name(value)) for value, series in values.items()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """A value as its readers see it: whole numbers as Float64."""
+
+    value: int
+    whole: bool
+    part: None = None
+
+    def expression(self, value: pl.Expr) -> pl.Expr:
+        return (value.cast(pl.Float64) if self.whole else value).alias(column_name(self.value))
+
+
+def computed(
+    steps: Mapping[int, Step], given: Mapping[int, pl.Series], wanted: Sequence[int]
+) -> pl.DataFrame:
+    """Return the columns of `wanted` values, each once, as ops read them."""
+    results = [
+        _Value(value=value, whole=value in steps and steps[value].op.integer)
+        for value in dict.fromkeys(wanted)
+    ]
+    plan = make_plan(steps, given, results)
+    return plan.over(value_frame(given).lazy()).collect(engine="in-memory")

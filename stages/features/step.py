@@ -19,13 +19,15 @@ from dagrun.stages.ops.op import Op
 class Step:
     """One fitted op; `name` is for readers, `reads` are value numbers.
 
-    `as_of` is the last moment at which one of the rows that it was fitted on became known (ISO
-    8601), or None when there is no fit or the rows had no time.
+    `targets` are the fit-only columns that it was fitted on, for fitting it again. `as_of` is the
+    last moment at which one of the rows that it was fitted on became known (ISO 8601), or None when
+    there is no fit or the rows had no time.
     """
 
     name: str
     op: Op
     reads: tuple[int, ...]
+    targets: tuple[str, ...] = ()
     as_of: str | None = None
 
 

@@ -51,7 +51,7 @@ class OneHot(Op):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        least = self.rare_below * sum(counts.values())
+        least = self.rare_below * counts.total()
         kept = sorted(value for value, count in counts.items() if count >= least)[self.first :]
         if not 0 < len(kept) <= MOST_COLUMNS:
             raise train.error(
@@ -150,12 +150,15 @@ class Frequency(Coded):
 
     op = "frequency"
 
+    def renewable(self) -> Table | None:
+        return self.table
+
     def unseen(self) -> float:
         return 0.0
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        rows = sum(counts.values())
+        rows = counts.total()
         return replace(
             self, table=make_table({(value,): count / rows for value, count in counts.items()})
         )

@@ -49,6 +49,7 @@ class Clock(Op):
 
     op = "clock"
     takes = (MOMENT,)
+    vouched = (("integer-overflow", "moments are bounded to 1900..2100 before anything is added"),)
     zone: str | None
     tick: int = 1
     changes: tuple[int, ...] = ()

@@ -35,8 +35,13 @@ class Grouped(Op):
     """
 
     takes = (KEY,)
+    vouched = (("integer-overflow", "codes of several keys are below the product of their levels"),)
+    targets = 1
     table: Table | None = None
     other: float | None = None
+
+    def renewable(self) -> Table | None:
+        return self.table
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         assert self.table is not None
@@ -65,6 +70,7 @@ class GroupAgg(Grouped):
 
     op = "group_agg"
     how: Statistic
+    other: float | None
 
     def fit(self, train: Training) -> Self:
         found = Groups.of(train.columns, train.targets[0])
