@@ -8,15 +8,16 @@ can live with the new values is not known here; `dagrun.stages.bundle.refresh` m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages.features.column import admit
+from dagrun.stages.features.plan import computed
 from dagrun.stages.features.spec import FeatureSpec
-from dagrun.stages.features.step import Step, column_name, expressions
+from dagrun.stages.features.step import column_name
 from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
 from dagrun.stages.ops.training import Training
 
@@ -62,22 +63,22 @@ def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> Featur
     frame = _columns(rows, [*(column.name for column in columns), *targets])
     admitted = iter(admit(columns, frame))
     count = len(spec.inputs)
-    values = {place: next(admitted) for place in range(count) if place in needed}
-    work = pl.DataFrame([series.alias(column_name(place)) for place, series in values.items()])
+    given = {place: next(admitted) for place in range(count) if place in needed}
     numbers = {name: _target(frame[name]) for name in targets}
-    steps = list(spec.steps)
-    for place, step in enumerate(spec.steps):
-        value = count + place
-        if place in renewed:
-            train = _training(step, work, numbers)
-            steps[place] = replace(step, op=step.op.fit(train))
-            special = steps[place].op.out_of_fold(train) if value in needed else None
-            if special is not None:
-                work = work.with_columns(special.alias(column_name(value)))
-                continue
-        if value in needed:
-            work = work.with_columns(expressions(steps[place], value))
-    return replace(spec, steps=tuple(steps))
+    steps = dict(enumerate(spec.steps, start=count))
+    for value in sorted(count + place for place in renewed):
+        step = steps[value]
+        values = computed(steps, given, step.reads)
+        train = Training(
+            name=step.name,
+            columns=tuple(values[column_name(read)] for read in step.reads),
+            targets=tuple(numbers[name] for name in step.targets),
+        )
+        steps[value] = replace(step, op=step.op.fit(train))
+        special = steps[value].op.out_of_fold(train) if value in needed else None
+        if special is not None:
+            given[value] = special
+    return replace(spec, steps=tuple(steps.values()))
 
 
 def _needed(spec: FeatureSpec, renewed: set[int]) -> set[int]:
@@ -100,11 +101,3 @@ def _target(series: pl.Series) -> pl.Series:
     if not (series.dtype.is_numeric() or isinstance(series.dtype, pl.Boolean)):
         raise DtypeMismatch(series.name, str(series.dtype), "a number or bool", "a fit-only target")
     return series.cast(pl.Float64).fill_nan(None)
-
-
-def _training(step: Step, work: pl.DataFrame, numbers: Mapping[str, pl.Series]) -> Training:
-    return Training(
-        name=step.name,
-        columns=tuple(work[column_name(place)] for place in step.reads),
-        targets=tuple(numbers[name] for name in step.targets),
-    )
