@@ -1,9 +1,11 @@
 """Renewing a spec: its frozen tables fitted on other rows, everything else left as it is.
 
 Guarantee: which tables those are, the ops say (`Op.renewable`); a table of the new spec is what
-fitting on these rows would have made of it, so that the rows a spec was fitted on give the same
-spec again. The rest of the state, the features and their order stay. The limit: whether a model
-can live with the new values is not known here; `dagrun.stages.bundle.refresh` measures it.
+fitting on these rows would have made of it, and names the last moment that they know, if rows have
+a time. So the rows that a spec was fitted on give the same spec again. The rest of the state, the
+features and their order stay. The limit: all rows count, whatever moment (`as_of`) the old tables
+were held to; whether a model can live with the new values is not known here, but measured by
+`dagrun.stages.bundle.refresh`.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import polars as pl
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages.features.column import admit
+from dagrun.stages.features.knowledge import read_clock, see
 from dagrun.stages.features.plan import computed
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.features.step import column_name
 from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
+from dagrun.stages.ops.timing import UNTIMED
 from dagrun.stages.ops.training import Training
 
 
@@ -38,15 +42,41 @@ def renewable_steps(spec: FeatureSpec) -> tuple[int, ...]:
 def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> FeatureSpec:
     """Return the spec with its renewable tables fitted on `rows`.
 
-    The rows need the input columns that the tables are looked up by, and the fit-only columns
-    (targets) that they were made of.
+    The rows need the input columns that the tables are looked up by, the fit-only columns
+    (targets) that they were made of, and their time if the spec reads one.
 
     Raises:
         NothingToRefresh: no op has a renewable table, or the spec does not name its targets.
         UnknownColumn, DtypeMismatch, BadValue: the rows lack a column, or cannot be admitted.
         CannotFit: the rows do not determine a table.
     """
-    renewed = set(renewable_steps(spec))
+    renewed = renewable_steps(spec)
+    _check(spec, renewed)
+    count = len(spec.inputs)
+    needed = _inputs_below(spec, renewed)
+    columns = [spec.inputs[place] for place in needed]
+    targets = [name for place in renewed for name in spec.steps[place].targets]
+    time = None if spec.time is None else replace(spec.time, as_of=None)
+    timed = [] if time is None else [time.column]
+    frame = _columns(rows, [*(column.name for column in columns), *targets, *timed])
+    clock, admitted = read_clock(time, frame), admit(columns, frame)
+    values = admitted if clock is None else clock.masked(columns, admitted)
+    known = dict(zip(needed, values, strict=True))
+    steps = dict(enumerate(spec.steps, start=count))
+    for value in (count + place for place in renewed):
+        step = steps[value]
+        keys = computed(steps, known, step.reads)
+        training = Training(
+            name=step.name,
+            columns=tuple(keys[column_name(read)] for read in step.reads),
+            targets=tuple(_target(frame[name]) for name in step.targets),
+        )
+        seen = see(clock, step.op, training, step.targets, UNTIMED)
+        steps[value] = replace(step, op=step.op.fit(seen.fit), as_of=seen.as_of)
+    return replace(spec, steps=tuple(steps.values()), time=time)
+
+
+def _check(spec: FeatureSpec, renewed: Sequence[int]) -> None:
     if not renewed:
         raise NothingToRefresh("no op of it has a table that could be renewed without training")
     for step in (spec.steps[place] for place in renewed):
@@ -55,39 +85,15 @@ def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> Featur
                 f"it does not say which column {step.name!r} was made of; fit it once more with "
                 "this dagrun"
             )
-    needed = _needed(spec, renewed)
-    columns = [column for place, column in enumerate(spec.inputs) if place in needed]
-    targets = list(
-        dict.fromkeys(name for place in sorted(renewed) for name in spec.steps[place].targets)
-    )
-    frame = _columns(rows, [*(column.name for column in columns), *targets])
-    admitted = iter(admit(columns, frame))
+
+
+def _inputs_below(spec: FeatureSpec, places: Sequence[int]) -> list[int]:
     count = len(spec.inputs)
-    given = {place: next(admitted) for place in range(count) if place in needed}
-    numbers = {name: _target(frame[name]) for name in targets}
-    steps = dict(enumerate(spec.steps, start=count))
-    for value in sorted(count + place for place in renewed):
-        step = steps[value]
-        values = computed(steps, given, step.reads)
-        train = Training(
-            name=step.name,
-            columns=tuple(values[column_name(read)] for read in step.reads),
-            targets=tuple(numbers[name] for name in step.targets),
-        )
-        steps[value] = replace(step, op=step.op.fit(train))
-        special = steps[value].op.out_of_fold(train) if value in needed else None
-        if special is not None:
-            given[value] = special
-    return replace(spec, steps=tuple(steps.values()))
-
-
-def _needed(spec: FeatureSpec, renewed: set[int]) -> set[int]:
-    """Return the numbers of the values that the renewed steps are fitted on."""
-    count, needed = len(spec.inputs), set[int]()
-    for place, step in reversed(list(enumerate(spec.steps))):
-        if place in renewed or count + place in needed:
-            needed.update(step.reads)
-    return needed
+    needed = {count + place for place in places}
+    for place in range(len(spec.steps) - 1, -1, -1):
+        if count + place in needed:
+            needed.update(spec.steps[place].reads)
+    return [value for value in sorted(needed) if value < count]
 
 
 def _columns(rows: pl.DataFrame | pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
