@@ -11,14 +11,14 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine fingerprint refusals large store features serving
+BENCHMARKS := engine fingerprint refusals large store features scaling serving
 PROTOS := $(notdir $(wildcard proto/*.proto))
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 export PYTHONSAFEPATH := 1
 
 .PHONY: demo test check bench bench-quick soak lowest package clean \
-	lint format types generated proto docs lock
+	lint format types generated proto docs golden lock
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
@@ -88,10 +88,13 @@ proto: build/generated ## generate the Python code of proto/*.proto
 generated: build/generated $(READY) ## fail when a generated file differs from its source
 	@for file in build/generated/dagrun/proto/*_pb2*; do \
 		diff -u proto/$$(basename $$file) $$file || { echo "run: make proto"; exit 1; }; done
-	@$(BIN)/python docs/reference.py --check
+	@env -u PYTHONSAFEPATH $(BIN)/python docs/reference.py --check
 
 docs: $(READY) ## write docs/reference/ from the docstrings and the command line
-	@$(BIN)/python docs/reference.py
+	@env -u PYTHONSAFEPATH $(BIN)/python docs/reference.py
+
+golden: $(READY) ## add the golden spec documents of new ops and versions; never edits one
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/golden_specs.py
 
 $(BENCH_READY): benchmarks/requirements.lock $(READY)
 	@$(BIN)/$(PIP_INSTALL) --require-hashes -r $<

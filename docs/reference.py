@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 import dagrun
+from op_page import ops_page
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code; edits here are lost. -->"
@@ -33,6 +34,7 @@ PAGES = {
             "dagrun.stages.ingest",
             "dagrun.stages.validate",
             "dagrun.stages.split",
+            "dagrun.stages.joining",
             "dagrun.stages.train",
             "dagrun.stages.evaluate",
         ],
@@ -92,7 +94,8 @@ def one_signature(name: str, value: Any) -> str:
     if len(text) > WIDTH:
         lines = []
         for number, each in enumerate(parameters):
-            first = not number or parameters[number - 1].kind is not each.KEYWORD_ONLY
+            starred = (each.KEYWORD_ONLY, each.VAR_POSITIONAL)
+            first = not number or parameters[number - 1].kind not in starred
             if each.kind is each.KEYWORD_ONLY and first:
                 lines.append("    *,\n")
             lines.append(f"    {each},\n")
@@ -236,6 +239,7 @@ def command_page() -> str:
 def main() -> int:
     """Write the pages, or with --check return 1 when they differ from the code."""
     pages = {f"{page}.md": module_page(*content) for page, content in PAGES.items()}
+    pages |= {"ops.md": ops_page(NOTE, signature)}
     pages |= {"commands.md": command_page(), "errors.md": error_page(), "modules.md": module_map()}
     if "--check" not in sys.argv[1:]:
         FOLDER.mkdir(exist_ok=True)

@@ -20,8 +20,9 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL = (
-    f"dagrun.cli.{name}_commands" for name in ("pipeline", "history", "store", "model")
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE = (
+    f"dagrun.cli.{name}_commands"
+    for name in ("pipeline", "history", "store", "model", "spec", "bundle")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -39,6 +40,8 @@ COMMANDS = {
     "du": f"{_STORE}:du",
     "pin": f"{_STORE}:pin",
     "unpin": f"{_STORE}:unpin",
+    "spec": f"{_SPEC}:spec",
+    "bundle": f"{_BUNDLE}:bundle",
     "registry": f"{_MODEL}:registry",
     "export": f"{_MODEL}:export",
     "import": f"{_MODEL}:import_",

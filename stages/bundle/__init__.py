@@ -5,9 +5,11 @@ from dagrun.stages.bundle.bundle import Bundle, BundleDamaged, Lineage, read_bun
 from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
+from dagrun.stages.bundle.refresh import Refresh, RefreshRefused, refresh, try_refresh
 from dagrun.stages.bundle.registry import DEFAULT_ALIAS, Registry, register
 from dagrun.stages.bundle.row import PredictionFailed, RowScore, RowScorer
 from dagrun.stages.bundle.score import score
+from dagrun.stages.bundle.shift import NoRows, Shift, ShiftLimits, prediction_shift
 from dagrun.stages.bundle.versions import (
     AliasMove,
     ModelVersion,
@@ -30,17 +32,25 @@ __all__ = [
     "Lineage",
     "ModelVersion",
     "NameInvalid",
+    "NoRows",
     "NotRegistered",
     "NothingToRollBack",
     "Prediction",
     "PredictionFailed",
+    "Refresh",
+    "RefreshRefused",
     "Registry",
     "RowScore",
     "RowScorer",
+    "Shift",
+    "ShiftLimits",
     "ThresholdInvalid",
     "check",
     "make_bundle",
+    "prediction_shift",
     "read_bundle",
+    "refresh",
     "register",
     "score",
+    "try_refresh",
 ]

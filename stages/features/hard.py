@@ -46,7 +46,7 @@ def hard_rows(spec: FeatureSpec, sample: pl.DataFrame, n: int = 512) -> pl.DataF
     cases = [
         (place, value)
         for place, column in enumerate(spec.inputs)
-        for value in _cases(column, _changes(spec))
+        for value in hard_values(column, _changes(spec))
     ]
     picked = _spaced(cases, n // 2)
     rows: list[tuple[object, ...]] = []
@@ -64,7 +64,11 @@ def _spaced(items: Sequence[T], most: int) -> list[T]:
     return [items[place * len(items) // most] for place in range(most)]
 
 
-def _cases(column: Column, changes: Sequence[int]) -> list[object]:
+def hard_values(column: Column, changes: Sequence[int] = ()) -> list[object]:
+    """Return the traps for a column, as `row_function` takes values.
+
+    `changes` are instants in microseconds around which a clock jumps.
+    """
     cases: list[object] = [None] if column.nullable else []
     if column.dtype == "double":
         return cases + [x for x in _DOUBLES if column.nullable or x == x]
