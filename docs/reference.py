@@ -32,6 +32,7 @@ PAGES = {
         [
             "dagrun.stages.ingest",
             "dagrun.stages.validate",
+            "dagrun.stages.clean",
             "dagrun.stages.split",
             "dagrun.stages.train",
             "dagrun.stages.evaluate",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagrun.stages.bundle import *  # noqa: F403
+    from dagrun.stages.clean import *  # noqa: F403
     from dagrun.stages.evaluate import *  # noqa: F403
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
@@ -90,6 +91,12 @@ _ROOMS = {
         "read_bundle",
         "register",
         "score",
+    ),
+    "clean": (
+        "CleaningInvalid",
+        "Duplicates",
+        "dedupe",
+        "duplicates",
     ),
     "train": (
         "TrainingInvalid",
