@@ -44,7 +44,6 @@ _ROOMS = {
         "impute_stat",
         "interact",
         "log1p",
-        "lower",
         "map_values",
         "minmax",
         "missing_flag",

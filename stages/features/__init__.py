@@ -10,7 +10,7 @@ from dagrun.stages.features.hard import hard_rows
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.bucket import bucket_fixed, bucket_quantile
 from dagrun.stages.ops.cap import clip_z
-from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
+from dagrun.stages.ops.category import cross, frequency, one_hot, ordinal
 from dagrun.stages.ops.clock import cyclical, date_parts
 from dagrun.stages.ops.date_text import parse_date, parse_datetime
 from dagrun.stages.ops.define import Feature
@@ -47,7 +47,6 @@ __all__ = [
     "impute_stat",
     "interact",
     "log1p",
-    "lower",
     "map_values",
     "minmax",
     "missing_flag",
