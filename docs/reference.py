@@ -33,6 +33,7 @@ PAGES = {
         [
             "dagrun.stages.ingest",
             "dagrun.stages.validate",
+            "dagrun.stages.clean",
             "dagrun.stages.split",
             "dagrun.stages.joining",
             "dagrun.stages.train",

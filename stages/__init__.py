@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagrun.stages.bundle import *  # noqa: F403
+    from dagrun.stages.clean import *  # noqa: F403
     from dagrun.stages.evaluate import *  # noqa: F403
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
@@ -46,7 +47,6 @@ _ROOMS = {
         "impute_stat",
         "interact",
         "log1p",
-        "lower",
         "map_values",
         "minmax",
         "missing_flag",
@@ -101,6 +101,12 @@ _ROOMS = {
         "register",
         "score",
         "try_refresh",
+    ),
+    "clean": (
+        "CleaningInvalid",
+        "Duplicates",
+        "dedupe",
+        "duplicates",
     ),
     "train": (
         "TrainingInvalid",

@@ -12,7 +12,7 @@ from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.bucket import bucket_fixed, bucket_quantile
 from dagrun.stages.ops.cap import clip_z
-from dagrun.stages.ops.category import cross, frequency, lower, one_hot, ordinal
+from dagrun.stages.ops.category import cross, frequency, one_hot, ordinal
 from dagrun.stages.ops.clock import cyclical, date_parts
 from dagrun.stages.ops.date_text import parse_date, parse_datetime
 from dagrun.stages.ops.define import Feature, Features, Source, each, number, only
@@ -79,7 +79,6 @@ __all__ = [
     "interact",
     "log1p",
     "lookup",
-    "lower",
     "make_table",
     "map_values",
     "minmax",

@@ -50,7 +50,6 @@ OPS: dict[str, type[Op]] = {
         category.Ordinal,
         category.Frequency,
         category.Cross,
-        category.Lower,
         text.NormText,
         recode.NullIf,
         recode.MapText,

@@ -1,4 +1,4 @@
-"""Ops on categories (string, int64, bool or date): one_hot, ordinal, frequency, cross, lower.
+"""Ops on categories (string, int64, bool or date): one_hot, ordinal, frequency, cross.
 
 Categories come from the training rows in sorted order, and are compared exactly, code point by
 code point. Null is no category.
@@ -18,7 +18,7 @@ import polars as pl
 
 from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
-from dagrun.stages.ops.kind import KEY, TEXT, Kind
+from dagrun.stages.ops.kind import KEY, Kind
 from dagrun.stages.ops.op import Names, Op, indicator
 from dagrun.stages.ops.past import past_shares
 from dagrun.stages.ops.table import Scalar, Table, make_table, places
@@ -211,26 +211,3 @@ def cross(*columns: Source, name: str | None = None) -> Features:
         raise FeatureDefinitionError("cross", "takes two or more columns")
     derived = "_x_".join(name_of(one) for one in inputs)
     return (Feature(name=name or derived, op=Cross(), inputs=inputs),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lower(Op):
-    """The string in lower case.
-
-    Full Unicode case folding follows the Unicode version of the library, so Python's and
-    Polars' may differ: there is no exact row twin, and single rows use the batch twin.
-    Twin: `tf.strings.lower`, scikit-learn `CountVectorizer(lowercase=True)`.
-    """
-
-    op = "lower"
-    takes = (TEXT,)
-    gives = "string"
-    row_exact = False
-
-    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return x[0].str.to_lowercase()
-
-
-def lower(*columns: Source, name: str | None = None) -> Features:
-    """Lower-case strings. It has no exact row twin: single rows then take the slow path."""
-    return each(Lower(), columns, name, "lower")

@@ -98,12 +98,16 @@ def likeliest_power(values: pl.Series, train: Training) -> float:
 
     Raises `CannotFit` when the values are too large, or too close to each other for their size.
     """
-    low, high = values.filter(values < 0.0), values.filter(values >= 0.0)
-    logs = ((-low).log1p(), high.log1p())
-    tops = [side.max() or 0.0 for side in logs]
+    if not _resolved(values):
+        raise train.error(
+            "its values are so close to each other, for their size, that any power would blur "
+            "them; centre them first: yeo_johnson(standardize(...))"
+        )
+    logs = (-values.filter(values < 0.0)).log1p(), values.filter(values >= 0.0).log1p()
+    below, above = (float(side.max() or 0.0) for side in logs)  # type: ignore[arg-type]
     # Beyond these powers the largest values overflow.
-    least = max(LEAST, 2.0 - _REACH / tops[0] if tops[0] else LEAST)
-    most = min(MOST, _REACH / tops[1] if tops[1] else MOST)
+    least = max(LEAST, 2.0 - _REACH / below) if below else LEAST
+    most = min(MOST, _REACH / above) if above else MOST
     if least > most:
         raise train.error("its values are too large on both sides of 0; use clip first")
     every = max(1, len(values) // _SAMPLE)
@@ -112,15 +116,13 @@ def likeliest_power(values: pl.Series, train: Training) -> float:
     power = _root(logs, *ends)
     if power in ends and power not in (least, most):
         power = _root(logs, least, most)
-    power = round(power, _DECIMALS) + 0.0
-    bent = _bent(logs, power)
-    reach = max(abs(bent[0]), abs(bent[-1]))
-    if not bent[-1] - bent[0] > _NARROW * reach:
-        raise train.error(
-            "its values are so close to each other, for their size, that any power would blur "
-            "them; centre them first: yeo_johnson(standardize(...))"
-        )
-    return power
+    return round(power, _DECIMALS) + 0.0
+
+
+def _resolved(values: pl.Series) -> bool:
+    """Return whether sorted values are far enough apart to be told apart."""
+    first, last = values[0], values[-1]
+    return bool(last - first > _NARROW * max(abs(first), abs(last)))
 
 
 def _bent(logs: Sequence[pl.Series], power: float) -> pl.Series:
@@ -135,6 +137,9 @@ def _bent(logs: Sequence[pl.Series], power: float) -> pl.Series:
 def _slope(logs: Sequence[pl.Series], power: float) -> float:
     """Return the slope of the log likelihood over the power, divided by the number of values."""
     bent = _bent(logs, power)
+    if not _resolved(bent):
+        # Rounding blurs the values: back towards power 1, where it does not.
+        return 1.0 - power
     turned = pl.concat(
         [
             (log * log * 0.5 if abs(rate) < _TINY else log * side + (log - side) * (1.0 / rate))
@@ -146,13 +151,11 @@ def _slope(logs: Sequence[pl.Series], power: float) -> float:
         rechunk=True,
     )
     scale = 1.0 / max(abs(bent[0]), abs(bent[-1]))
-    centred = (bent * scale) - (bent * scale).sum() / len(bent)
-    spread = (centred * centred).sum()
-    if spread == 0.0:
-        # Rounding has made all values one: back towards 1, where it makes none.
-        return 1.0 - power
-    shift = (logs[1].sum() - logs[0].sum()) / len(bent)
-    return float(shift - (centred * (turned * scale)).sum() / spread)
+    bent, turned = bent * scale, turned * scale
+    centred = bent - float(bent.sum()) / len(bent)
+    spread = float((centred * centred).sum())
+    shift = float(logs[1].sum()) - float(logs[0].sum())
+    return shift / len(bent) - float((centred * turned).sum()) / spread
 
 
 def _root(logs: Sequence[pl.Series], low: float, high: float) -> float:

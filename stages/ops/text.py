@@ -74,7 +74,7 @@ def _old(character: str) -> bool:
 
 def _bare(character: str) -> str:
     """Return a character without marks: a letter's base letter, nothing for a mark itself."""
-    letter, *marks = unicodedata.normalize("NFD", character)
+    letter, *marks = list(unicodedata.normalize("NFD", character))
     if ord(letter) in _MARKS:
         return ""
     if not all(ord(mark) in _MARKS for mark in marks) or not letter.isalpha():

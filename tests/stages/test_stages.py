@@ -10,7 +10,7 @@ import pytest
 
 import dagrun.stages
 
-ROOMS = ("bundle", "evaluate", "features", "ingest", "split", "train", "validate")
+ROOMS = ("bundle", "clean", "evaluate", "features", "ingest", "split", "train", "validate")
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 import pytest
 
 from dagrun.stages import features as f
+from dagrun.stages.ops.kind import TEXT
+from dagrun.stages.ops.op import Op
 
 FRAME = pl.DataFrame(
     {
@@ -134,8 +138,20 @@ def test_cyclical_and_time_since() -> None:
     assert made["at_hours_since_origin"].to_list()[1] == 7.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lower(Op):
+    op = "lower"
+    takes = (TEXT,)
+    gives = "string"
+    row_exact = False
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        return x[0].str.to_lowercase()
+
+
 def test_an_op_without_a_row_twin_falls_back_visibly() -> None:
-    spec = f.feature_set(f.ordinal(f.lower("c")), "x").fit(FRAME)
+    lower = f.Feature(name="c_lower", op=Lower(), inputs=("c",))
+    spec = f.feature_set(f.ordinal(lower), "x").fit(FRAME)
     assert not spec.row_exact
     assert spec.row_inexact == ("c_lower (lower)",)
     assert "c_lower (lower)" in spec.row_source()

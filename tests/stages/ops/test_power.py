@@ -86,6 +86,21 @@ def test_the_power_is_the_likeliest(values: np.ndarray, power: float) -> None:
     assert spec.steps[0].op.power == pytest.approx(power, abs=2e-6)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(1).normal(1000, 300, 5000),
+        np.random.default_rng(1).integers(1990, 2025, 5000),
+        np.concatenate([np.zeros(50_000), [1.0, 2.0, 5.0]]),
+        -np.random.default_rng(1).normal(1e5, 2e4, 5000),
+    ],
+)
+def test_the_transformed_values_stay_apart(values: np.ndarray) -> None:
+    rows = pl.DataFrame({"x": values})
+    made = f.feature_set(f.yeo_johnson("x")).fit(rows).transform(rows).to_series()
+    assert made.n_unique() > 0.9 * rows["x"].cast(pl.Float32).n_unique()
+
+
 def test_the_power_does_not_depend_on_the_order_of_rows_or_on_threads() -> None:
     code = (
         "import polars as pl, numpy as np\n"
