@@ -25,7 +25,10 @@ _DOUBLES = (
     *(1.7976931348623157e308, -1.7976931348623157e308, 16_777_217.0, 2.0**53 + 2.0),
 )
 _INTEGERS = (0, 1, -1, 2**24 + 1, 2**53 + 1, 2**60 + 2**36 + 1, _MOST, _LEAST)
-_STRINGS = ("", " ", "never seen", "NaN", "null", "é", "e\u0301", "東京", "😀", "İ", "a\x00b")
+_STRINGS = (
+    *("", " ", "never seen", "NaN", "null", "é", "e\u0301", "東京", "😀", "İ", "a\x00b"),
+    *("The THE, the?", "the\u00a0É—é_1"),
+)
 _DATES = (0, -1, 11_016, FIRST // DAY, FIRST // DAY - 1, LAST // DAY - 1, LAST // DAY)
 _YEARS = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # years 1 to 9999
 _MOMENTS = (0, -1, 951_782_400_000_000, FIRST, FIRST - 1, LAST - 1, LAST, *_YEARS)
