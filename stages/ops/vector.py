@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,8 @@ from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.table import Scalar
 from dagrun.stages.ops.training import Training
 from dagrun.stages.ops.vectors import Vectors, make_vectors
+
+Unseen = Literal["zeros", "null"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class EmbedLookup(Op):
     takes = (KEY,)
     gives = "vector"
     key: Kind
-    zeros: bool
+    unseen: Unseen
     vectors: Vectors
 
     def settle(self, name: str, kinds: Sequence[Kind]) -> Self:
@@ -89,7 +91,7 @@ class EmbedLookup(Op):
         count = len(self.vectors)
         numbers = np.vstack([self.vectors.numbers(), np.zeros((1, self.vectors.dimensions), "f4")])
         columns = [pl.Series(str(i), column) for i, column in enumerate(numbers.T)]
-        unseen = pl.lit(count if self.zeros else None, dtype=pl.Int64)
+        unseen = pl.lit(count if self.unseen == "zeros" else None, dtype=pl.Int64)
         place = x[0].replace_strict(
             pl.Series(self.vectors.keys),
             pl.Series(range(count), dtype=pl.Int64),
@@ -103,7 +105,8 @@ class EmbedLookup(Op):
         width = self.vectors.dimensions
         size, count = 4 * width, len(self.vectors)
         ends = bytes(size) + struct.pack(f"<{width}f", *[math.nan] * width)
-        null, unseen = size * (count + 1), size * (count if self.zeros else count + 1)
+        null = size * (count + 1)
+        unseen = size * count if self.unseen == "zeros" else null
         starts: dict[Scalar | None, int] = {
             key: size * place for place, key in enumerate(self.vectors.keys)
         }
@@ -119,7 +122,7 @@ def embed_lookup(
     key: str,
     vector: str | Sequence[str],
     dimensions: int,
-    unseen: Literal["zeros", "null"] = "zeros",
+    unseen: Unseen = "zeros",
     name: str | None = None,
 ) -> Features:
     """Look up the embedding of a key in a table of your own: features `column_vector=0`, ...
@@ -129,7 +132,7 @@ def embed_lookup(
     that stands there twice, or is null, is refused.
     """
     width = whole("embed_lookup", "dimensions", dimensions, 1, MOST_COLUMNS)
-    if unseen not in ("zeros", "null"):
+    if unseen not in get_args(Unseen):
         raise FeatureDefinitionError("embed_lookup", f"unseen is 'zeros' or 'null', not {unseen!r}")
     named = [vector] if isinstance(vector, str) else list(vector)
     flatten(columns, "embed_lookup")
@@ -137,7 +140,7 @@ def embed_lookup(
     (kind,), rows = keys_of("embed_lookup", frame.select(key))
     numbers = _numbers(frame.select(named), width)
     vectors = make_vectors([row[0] for row in rows], numbers)
-    op = EmbedLookup(key=kind, zeros=unseen == "zeros", vectors=vectors)
+    op = EmbedLookup(key=kind, unseen=unseen, vectors=vectors)
     return taken_apart(each(op, columns, name, "vector"))
 
 
