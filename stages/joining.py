@@ -92,14 +92,18 @@ def join_known(
     """
     keys = [on] if isinstance(on, str) else list(on)
     known = facts.lazy().collect(engine="in-memory")
-    schema, date = rows.collect_schema(), dated or known_at
+    schema: pl.Schema = rows.collect_schema()
+    date = dated or known_at
     _check_columns(schema, known, keys, at, list(dict.fromkeys((known_at, date))))
     limit = None if within is None else duration("join_known", "within", within)
     candidates = _candidates(known, keys, known_at, date)
-    added = {name: known.schema[name] for name in known.columns if name not in keys}
+    added: dict[str, pl.DataType] = {
+        name: dtype for name, dtype in known.schema.items() if name not in keys
+    }
+    columns: list[str] = [*schema.names(), *added]
 
     def joined(batch: pl.DataFrame) -> pl.DataFrame:
-        return _joined(batch, candidates, keys, at, limit).select([*schema.names(), *added])
+        return _joined(batch, candidates, keys, at, limit).select(columns)
 
     if isinstance(rows, pl.DataFrame):
         return joined(rows)

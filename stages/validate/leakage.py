@@ -149,14 +149,8 @@ def check_leakage(
         *_gaps(spec, rows, target, binary=binary),
         *(Leak(kind=k, name=n, said=said) for k, n, said in check_parts(spec, rows, parts, key)),
     ]
-    known = {*spec.names, *(column.name for column in spec.inputs), *parts}
-    for name in accepted or {}:
-        if name not in known:
-            raise LeakageUnchecked(
-                f"accepted names {name!r}, which is no feature, input or part."
-                f"{nearest(name, known)} There are: {listing(sorted(known))}"
-            )
     reasons = accepted or {}
+    _check_names(reasons, {*spec.names, *(column.name for column in spec.inputs), *parts})
     return LeakageReport(
         leaks=tuple(
             Leak(kind=one.kind, name=one.name, said=one.said, accepted=reasons.get(one.name))
@@ -166,6 +160,15 @@ def check_leakage(
         ceiling=limit,
         rows=rows.height,
     )
+
+
+def _check_names(accepted: Mapping[str, str], known: set[str]) -> None:
+    for name in accepted:
+        if name not in known:
+            raise LeakageUnchecked(
+                f"accepted names {name!r}, which is no feature, input or part."
+                f"{nearest(name, known)} There are: {listing(sorted(known))}"
+            )
 
 
 def _fitted(
@@ -237,6 +240,6 @@ def _gaps(spec: FeatureSpec, rows: pl.DataFrame, target: Floats, *, binary: bool
             missing = missing | series.is_nan().fill_null(False)
         found = gap_strength(column.name, missing.to_numpy(), target, binary=binary)
         if found is not None and (found.low > limit or found.high < mirrored):
-            share = float(missing.mean() or 0.0)
+            share = int(missing.sum()) / rows.height
             said = f"missing in {share:.2%} of the rows, which tells the target: {found}"
             yield Leak(kind="gaps", name=column.name, said=f"{said}, beyond {limit:g}")

@@ -58,7 +58,7 @@ def _shared(
 
 def _order(name: str, one: pl.Series, after: str, two: pl.Series) -> Iterator[PartFault]:
     last, first = one.max(), two.min()
-    if last is None or first is None or last < first:  # type: ignore[operator]
+    if not isinstance(last, dt.date) or not isinstance(first, dt.date) or last < first:
         return
     early = int((two <= last).sum())
     yield "order", after, f"{early:,} of {len(two):,} rows are not after {name}, which ends {last}"
