@@ -34,6 +34,7 @@ PAGES = {
             "dagrun.stages.ingest",
             "dagrun.stages.validate",
             "dagrun.stages.split",
+            "dagrun.stages.joining",
             "dagrun.stages.train",
             "dagrun.stages.evaluate",
         ],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dagrun.stages.evaluate import *  # noqa: F403
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
+    from dagrun.stages.joining import *  # noqa: F403
     from dagrun.stages.split import *  # noqa: F403
     from dagrun.stages.train import *  # noqa: F403
     from dagrun.stages.validate import *  # noqa: F403
@@ -135,6 +136,12 @@ _ROOMS = {
         "read_csv",
         "read_ndjson",
         "read_parquet",
+    ),
+    "joining": (
+        "Coverage",
+        "JoinInvalid",
+        "coverage",
+        "join_known",
     ),
     "split": (
         "SplitInvalid",

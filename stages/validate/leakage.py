@@ -25,7 +25,7 @@ from dagrun.stages.validate.strength import Floats, Strength, feature_strength, 
 CEILING_AUC = 0.75
 CEILING_CORRELATION = 0.9
 CEILING_ODDS = 10.0
-CEILING_GAP_AUC = 0.9
+CEILING_GAP_AUC = 0.8
 MOST_DROP = 0.1
 SHOWN = 5
 
@@ -220,7 +220,7 @@ def _own_label(
             continue
         matrix = spec.transform(frame)
         then = _strengths(spec, matrix, _target(matrix, label), binary=binary)
-        for name in strengths.keys() & then.keys():
+        for name in (name for name in strengths if name in then):
             now, after = strengths[name], then[name]
             if now.low - after.high > MOST_DROP:
                 said = f"{now} on the training rows, but {after} in {part}; does it hold the label?"

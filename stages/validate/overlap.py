@@ -36,11 +36,12 @@ def check_parts(
     for place, name in enumerate(names):
         for after in names[place + 1 :]:
             yield from _shared(name, parts[name], after, parts[after], key)
-            if time is not None:
-                yield from _order(name, parts[name][time], after, parts[after][time])
-    if time is not None and spec.as_of is not None:
-        for name, frame in later.items():
-            yield from _known(spec.as_of, name, frame[time])
+            if time is None:
+                continue
+            out_of_order = list(_order(name, parts[name][time], after, parts[after][time]))
+            yield from out_of_order
+            if name == "train" and not out_of_order and spec.as_of is not None:
+                yield from _known(spec.as_of, after, parts[after][time])
 
 
 def _shared(
