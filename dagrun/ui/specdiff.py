@@ -15,9 +15,9 @@ if TYPE_CHECKING:
         FeatureChange,
         InputChange,
         SpecDifference,
-        TableChange,
         ValueChange,
     )
+    from dagrun.stages.features.tablechange import TableChange
 
 MOST_FEATURES = 60
 _ROLES: Mapping[str, Role] = {"added": "good", "removed": "bad", "changed": "warn"}

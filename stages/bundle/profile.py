@@ -78,24 +78,23 @@ def profile(spec: FeatureSpec, rows: pl.DataFrame, booster: Booster | None = Non
     """
     facts = features_of(spec)
     matrix = spec.transform(rows)
-    importances = {kind: importance(booster, kind) for kind in ("gain", "cover")} if booster else {}
+    gain, cover = (importance(booster, kind) if booster else None for kind in ("gain", "cover"))
     costs, whole = measure(spec, facts, rows)
-    return Profile(
-        rows=rows.height,
-        cost=whole,
-        features=tuple(
-            replace(
-                _values(feature, matrix),
-                cost=cost,
-                exact=restricted(spec, feature.columns).row_exact,
-                **{
-                    kind: sum(shares.get(column, 0.0) for column in feature.columns)
-                    for kind, shares in importances.items()
-                },
-            )
-            for feature, cost in zip(facts, costs, strict=True)
-        ),
+    features = (
+        replace(
+            _values(feature, matrix),
+            cost=cost,
+            exact=restricted(spec, feature.columns).row_exact,
+            gain=_share(gain, feature.columns),
+            cover=_share(cover, feature.columns),
+        )
+        for feature, cost in zip(facts, costs, strict=True)
     )
+    return Profile(rows=rows.height, cost=whole, features=tuple(features))
+
+
+def _share(shares: Mapping[str, float] | None, columns: Sequence[str]) -> float | None:
+    return None if shares is None else sum(shares.get(column, 0.0) for column in columns)
 
 
 def importance(booster: Booster, kind: str) -> dict[str, float]:

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests_bundles import flights
+from tests_bundles import FEATURES, flights
 from tests_cli import Answer, Call
 from tests_project import ProjectFolder
 
 from dagrun.cli.main import main
 from dagrun.stages.bundle import read_bundle
-from dagrun.stages.features import FeatureSpec, feature_set, log1p, lower, ordinal, standardize
+from dagrun.stages.features import feature_set, log1p, lower, ordinal, standardize
 from dagrun.stages.features.codec import SPEC
+from dagrun.stages.features.facts import features_of
+
+FITTED = FEATURES.fit(flights(600), label="late")
+FOUND = len(features_of(FITTED))
 
 PIPELINE = """
 import polars as pl
@@ -88,7 +92,7 @@ def test_a_spec_is_shown_by_model_artifact_and_file(call: Call, tmp_path: Path) 
     assert "  row path  exact: one generated Python function (see: --row)" in lines
     assert "inputs  5 columns" in lines
     assert "  sched_dep  timestamp (UTC)" in lines
-    assert "features  8, in 11 columns of the matrix" in lines
+    assert f"features  {FOUND}, in {len(FITTED.names)} columns of the matrix" in lines
     (mean,) = (line for line in lines if line.startswith("  late_mean_by_carrier"))
     assert "target_mean(carrier, of=late, prior=20, folds=5)" in mean
     assert "4 keys, values 0." in mean
@@ -103,14 +107,14 @@ def test_a_spec_is_shown_by_model_artifact_and_file(call: Call, tmp_path: Path) 
 
 def test_a_part_the_row_function_and_the_document(call: Call, models: ProjectFolder) -> None:
     lines = call("spec", "show", "spec", "--feature", "wind*").out.splitlines()
-    assert "features  2, of 8, in 2 columns of the matrix" in lines
+    assert f"features  2, of {FOUND}, in 2 columns of the matrix" in lines
     assert "inputs  1 column" in lines
     row = call("spec", "show", "spec", "--row", "--feature", "wind_log1p").out
     assert row.startswith("def make(nan, log1p):")
     assert "wind_log1p = log1p(wind) if wind > -1.0 else nan" in row
     document = call("spec", "show", "spec", "--json").document
-    spec = FeatureSpec.from_bytes(json.dumps(document).encode(), {})
-    assert spec.digest.startswith(call("spec", "show", "spec").out[5:17])
+    assert document == json.loads(FITTED.to_bytes())
+    assert FITTED.digest.startswith(call("spec", "show", "spec").out[5:17])
 
 
 def test_what_cannot_be_shown_is_told(call: Call, models: ProjectFolder) -> None:
@@ -159,7 +163,7 @@ def test_a_profile_over_golden_rows_and_over_a_file(call: Call, tmp_path: Path) 
     lines = call("spec", "profile", "late").out.splitlines()
     assert lines[0].endswith("golden rows (hard cases included)")
     assert lines[1].split()[:3] == ["feature", "missing", "least"]
-    assert len(lines) == 2 + 8 + 1
+    assert len(lines) == 2 + FOUND + 1
     rows = tmp_path / "rows.parquet"
     flights(200).write_parquet(rows)
     ordered = ("--rows", str(rows), "--by", "gain")
