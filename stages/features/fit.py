@@ -66,10 +66,10 @@ class Draft:
         return self.inputs[value].name if value < count else self.steps[value - count].name
 
     def _step(self, name: str, op: Op, reads: tuple[int, ...], targets: tuple[str, ...]) -> int:
+        check_custom(op, name)
         identity = (op, reads, targets)
         if identity not in self._known:
             self._known[identity] = len(self.kinds)
-            check_custom(op, name)
             kinds = [self.kinds[place] for place in reads]
             self.kinds.append(op.result(kinds))
             self.steps.append(Step(name=name, op=op.settle(name, kinds), reads=reads))
