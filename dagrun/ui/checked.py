@@ -45,6 +45,6 @@ def _lines(checked: Checked) -> list[str]:
 def unchecked_line(place: str) -> str:
     """Return the line about an op of the project that was not checked."""
     return (
-        f"  {paint('skipped ', 'weak')} {place}  no feature set that was found uses it; "
+        f"  {paint('skipped ', 'dim')} {place}  no feature set that was found uses it; "
         "name one with its settings: dagrun spec check MODULE:NAME"
     )

@@ -79,10 +79,10 @@ class Draft:
     def _step(
         self, name: str, op: Op, reads: tuple[int, ...], targets: tuple[str, ...], timing: Timing
     ) -> int:
+        check_custom(op, name)
         identity = (op, reads, targets, timing)
         if identity not in self._known:
             self._known[identity] = len(self.kinds)
-            check_custom(op, name)
             kinds = [self.kinds[place] for place in reads]
             self.kinds.append(op.result(kinds))
             settled = op.settle(name, kinds)

@@ -63,7 +63,8 @@ def refused_in(
 
 
 def _judge(node: ast.Call, found: object, *, row: bool, sums: bool) -> Iterator[str]:
-    module = str(getattr(found, "__module__", "") or "").partition(".")[0]
+    owner = type(getattr(found, "__self__", None))  # random.random is a method of a hidden object
+    module = str(getattr(found, "__module__", None) or owner.__module__).partition(".")[0]
     name = (
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(found, "__name__", "")
     )

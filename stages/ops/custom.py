@@ -15,9 +15,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from dagrun.engine.code.closure import code_version
 from dagrun.engine.errors import DagrunError, listing
@@ -112,12 +112,20 @@ def _is_plain(value: object) -> bool:
     return value is None or type(value) in (bool, int, float, str, Table)
 
 
-@lru_cache(maxsize=256)
 def code_of(kind: type[Op]) -> Mapping[str, str]:
     """Return the digest of each piece of its project's code that an op reaches, by name.
 
     Empty for an op of an installed distribution. Raises `OpaqueObject` or `SourceChanged`.
     """
+    if kind not in _CODES:
+        _CODES[kind] = _code_of(kind)
+    return _CODES[kind]
+
+
+_CODES: WeakKeyDictionary[type[Op], Mapping[str, str]] = WeakKeyDictionary()
+
+
+def _code_of(kind: type[Op]) -> dict[str, str]:
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     root = find_root(Path(file).parent) if file else Path.cwd()
     reached = code_version(kind, root, kind.op).symbols
@@ -165,14 +173,13 @@ def _imported(name: str, place: str) -> type[Op]:
 def _not_there(module: str, qualname: str, name: str) -> str:
     """Return why a module's text defines no such op, "" if it does; nothing is imported."""
     folders: Sequence[str] | None = None
-    parts = module.split(".")
+    origin, parts = "", module.split(".")
     for count in range(1, len(parts) + 1):
         spec = PathFinder.find_spec(".".join(parts[:count]), folders)
         if spec is None:
             return f"there is no module {'.'.join(parts[:count])!r}"
-        folders = spec.submodule_search_locations
-    text = Path(spec.origin).read_bytes() if spec and spec.has_location and spec.origin else b""
-    body: list[ast.stmt] = ast.parse(text).body if str(spec.origin).endswith(".py") else []
+        folders, origin = spec.submodule_search_locations, str(spec.origin)
+    body = ast.parse(Path(origin).read_bytes()).body if origin.endswith(".py") else []
     for part in qualname.split("."):
         classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == part]
         body = classes[-1].body if classes else []

@@ -1,7 +1,8 @@
 """Checking features before they are used: each is linted, then proved on generated frames.
 
-Guarantee: a feature is `proved` only if the linter finds nothing in any op that it is made of and
-no generated frame gives two results. Where it ends: as for `lint` and `prove`.
+Guarantee: a feature is `proved` only if the linter finds nothing in any op that it is made of, and
+neither the hard rows of ten fits nor any generated frame gives two results. Where it ends: as for
+`lint` and `prove`.
 """
 
 from __future__ import annotations
@@ -16,18 +17,22 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 
 from dagrun.engine.errors import DagrunError, DefinitionError
-from dagrun.stages.features import Feature, FeatureSet, FeatureSpec
+from dagrun.stages.features import Feature, FeatureSet, FeatureSpec, hard_rows
 from dagrun.stages.features.step import kinds_of
 from dagrun.stages.lint import Finding, NotParitySafe, lint
 from dagrun.stages.ops.custom import place_of
 from dagrun.stages.ops.errors import CannotFit
 from dagrun.stages.ops.op import Op
-from dagrun.stages.proof.outcome import Proof
+from dagrun.stages.proof.compare import compare
+from dagrun.stages.proof.outcome import Proof, combined
 from dagrun.stages.proof.proving import Example, examples_of, prove
+from dagrun.stages.proof.random_frame import random_frame
 from dagrun.stages.proof.subject import Subject, subject_of
 
 _LINTED = 10
 """Examples that are fitted for the linter: a state may choose another form of a twin."""
+_SAMPLE, _ALONE = 64, 8
+"""Random rows under the hard ones; rows that are transformed singly."""
 Verdict = Literal["proved", "refused", "differs"]
 
 
@@ -77,8 +82,10 @@ def check_feature(
     problem, proof = "", None
     try:
         subject = subject_of(what, columns)
-        findings = _lint_fitted(subject)
+        findings, hard = _examine(subject)
         proof = None if findings else prove(what, columns, examples=examples, start=start)
+        # The smallest example is the one to show; hard rows see what few examples may miss.
+        proof = proof if proof is None or proof.different else combined([*hard, proof])
     except NotParitySafe as error:
         findings = error.findings
     except DagrunError as error:
@@ -94,7 +101,10 @@ def check_spec(spec: FeatureSpec, name: str, *, examples: int = 50, start: int =
     began = time.perf_counter()
     ops = tuple(dict.fromkeys(tell_op(step.op) for step in spec.steps))
     findings = lint_spec(spec)
-    proof = None if findings else prove(spec, examples=examples, start=start)
+    proof = None
+    if not findings:
+        proof = prove(spec, examples=examples, start=start)
+        proof = proof if proof.different else combined([_hard(spec), proof])
     seconds = time.perf_counter() - began
     return Checked(name=name, ops=ops, findings=findings, proof=proof, seconds=seconds)
 
@@ -121,9 +131,17 @@ def _ops(feature: Feature) -> Sequence[Op]:
     return [*below, feature.op]
 
 
-def _lint_fitted(subject: Subject) -> tuple[Finding, ...]:
-    """Return the findings in the subject's ops, fitted on generated rows; one a rule and twin."""
+def _hard(spec: FeatureSpec) -> Proof:
+    """Compare on every hard value of each column, in rows that are random otherwise."""
+    return compare(spec, hard_rows(spec, random_frame(spec.inputs, _SAMPLE)), alone=_ALONE)
+
+
+def _examine(subject: Subject) -> tuple[tuple[Finding, ...], list[Proof]]:
+    """Fit the subject on generated rows; return the linter's findings, one a rule and twin, and
+    what its hard rows give.
+    """
     found: dict[tuple[str, str, str], Finding] = {}
+    hard: list[Proof] = []
 
     def add(findings: Sequence[Finding]) -> None:
         for finding in findings:
@@ -148,7 +166,9 @@ def _lint_fitted(subject: Subject) -> tuple[Finding, ...]:
             return  # `prove` says so when no example fits
         else:
             add(lint_spec(spec))
+            if not found:
+                hard.append(_hard(spec))
 
     with contextlib.suppress(Unsatisfiable):
         examine()
-    return tuple(found.values())
+    return tuple(found.values()), hard

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import xgboost
-from skews_twins import Skew, batch_skews, row_skews
+from skews_twins import BATCH_SKEWS, ROW_SKEWS, Skew
 from tests_bundles import with_other_leaf
 
 from dagrun.stages import features as f
@@ -137,4 +137,4 @@ def with_fewer_trees(ubj: bytes) -> bytes:
     return bytes(model[: model.num_boosted_rounds() - 1].save_raw("ubj"))
 
 
-SKEWS = (*row_skews(), *batch_skews(), *_document_skews(), *_bundle_skews())
+SKEWS = (*ROW_SKEWS, *BATCH_SKEWS, *_document_skews(), *_bundle_skews())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,71 +51,73 @@ def low_word(value: int) -> int:
     return value & 0xFFFFFFFF
 
 
-def row_skews() -> Iterator[Skew]:
-    x = "x"
-    yield row(
+op_batch = category.OneHot.batch
+x = "x"
+
+ROW_SKEWS = (
+    row(
         numeric.Affine,
         "changed constant",
         lambda op, v, true: f"{v[0]} * {op.factor + 1e-7!r} + {op.offset!r}",
         f.affine(x, factor=0.3, offset=1.1),
-    )
-    yield row(
+    ),
+    row(
         numeric.Interact,
         "swapped columns",
         lambda op, v, true: true.replace(f"{v[0]} -", f"{v[1]} -").replace(
             f"- {v[1]}", f"- {v[0]}"
         ),
         f.interact(x, "y", how="difference"),
-    )
-    yield row(
+    ),
+    row(
         numeric.Ratio,
         "denominator 0 gives 0",
         lambda op, v, true: true.replace("else nan", "else 0.0"),
         f.ratio(x, "y"),
-    )
-    yield row(
+    ),
+    row(
         numeric.Interact,
         "float32 arithmetic",
         lambda op, v, true: (
             f"{v.bind(float32, 'f')}({v[0]}) {'*' if op.how == 'product' else '-'} {v[1]}"
         ),
         f.interact(x, "y"),
-    )
-    yield row(
+    ),
+    row(
         numeric.Cast,
         "null read as 0",
         lambda op, v, true: true.replace("nan if", "0.0 if"),
         f.cast("i"),
-    )
-    yield row(
+    ),
+    row(
         numeric.Cast,
         "int64 truncated to 32 bits",
         lambda op, v, true: true.replace(f"({v[0]})", f"({v.bind(low_word, 'low')}({v[0]}))"),
         f.cast("i"),
-    )
-    yield row(
+    ),
+    row(
         numeric.Log1p,
         "log(1 + x) for log1p(x)",
         lambda op, v, true: f"{v.bind(math.log, 'log')}(1.0 + {v[0]}) if {v[0]} > -1.0 else nan",
         f.log1p(x),
-    )
-    yield row(numeric.SignedLog, "sign lost", lambda op, v, true: true.lstrip("-"), f.signed_log(x))
-    yield row(
+    ),
+    row(numeric.SignedLog, "sign lost", lambda op, v, true: true.lstrip("-"), f.signed_log(x)),
+    row(
         numeric.Clip,
         "upper bound forgotten",
         lambda op, v, true: f"{op.low!r} if {v[0]} < {op.low!r} else {v[0]}",
         f.clip(x, low=1.0, high=9.0),
-    )
-    yield row(
+    ),
+    row(
         scale.MinMax, "result held in [0, 1]", lambda op, v, true: f"min(1.0, {true})", f.minmax(x)
-    )
-    yield row(
+    ),
+    row(
         scale.Standardize,
         "scaled before it is centred",
         lambda op, v, true: f"{v[0]} * {op.scale!r} - {op.offset * op.scale!r}",
         f.standardize(x),
-    )
-    yield row(
+    ),
+    row(
         bucket.BucketFixed,
         "edge belongs to the bucket below",
         lambda op, v, true: (
@@ -123,83 +125,81 @@ def row_skews() -> Iterator[Skew]:
             f" if {v[0]} == {v[0]} else nan"
         ),
         f.bucket_fixed(x, edges=(0.0, 1.0, 5.0)),
-    )
-    yield row(
+    ),
+    row(
         impute.ImputeStat,
         "0 for the median",
         lambda op, v, true: f"0.0 if {v.null(0)} else {v[0]}",
         f.impute_stat(x),
-    )
-    yield row(
+    ),
+    row(
         impute.MissingFlag,
         "flag reversed",
         lambda op, v, true: f"0.0 if {v.null(0)} else 1.0",
         f.missing_flag(x),
-    )
-    yield row(
+    ),
+    row(
         clock.Cyclical,
         "sine for cosine",
         lambda op, v, true: (
             true.replace("cos", v.bind(math.sin, "sin")) if op.wave == "cos" else true
         ),
         f.cyclical(x, period=7.0),
-    )
-    yield row(
-        category.OneHot, "columns reversed", lambda op, v, true: f"({true})[::-1]", f.one_hot("s")
-    )
-    yield row(
+    ),
+    row(category.OneHot, "columns reversed", lambda op, v, true: f"({true})[::-1]", f.one_hot("s")),
+    row(
         category.Ordinal,
         "unseen category is 0, not -1",
         lambda op, v, true: true.replace("-1.0", "0.0"),
         f.ordinal("s"),
-    )
-    yield row(
+    ),
+    row(
         category.Cross,
         "another separator",
         lambda op, v, true: true.replace("\\x1f", "|"),
         f.frequency(f.cross("s", "t")),
-    )
-    yield row(
+    ),
+    row(
         clock.DayPart,
         "weekday off by one",
         lambda op, v, true: f"{true} - 1.0",
         f.date_parts("at", parts="weekday", tz="Europe/Berlin"),
-    )
-    yield row(
+    ),
+    row(
         clock.TimePart,
         "12-hour clock",
         lambda op, v, true: f"({true}) % 12.0",
         f.date_parts("at", parts="hour", tz="Europe/Berlin"),
-    )
-    yield row(
+    ),
+    row(
         clock.Clock,
         "another time zone",
         lambda op, v, true: f"{true} - 3600000000.0",
         f.date_parts("at", parts="hour", tz="Europe/Berlin"),
-    )
-    yield row(
+    ),
+    row(
         group.GroupAgg,
         "keys in another order",
         lambda op, v, true: true.replace(f"({v[0]}, {v[1]})", f"({v[1]}, {v[0]})"),
         f.group_agg("z", by=("s", "t")),
-    )
+    ),
+)
 
 
-def batch_skews() -> Iterator[Skew]:
-    x = "x"
-    yield batch(
+BATCH_SKEWS = (
+    batch(
         scale.Standardize,
         "division for multiplication",
         lambda op, v, true: (v[0] - op.offset) / (1.0 / op.scale) if op.scale else true,
         f.standardize(x),
-    )
-    yield batch(
+    ),
+    batch(
         numeric.Affine,
         "rounded to 6 digits",
         lambda op, v, true: true.round(6),
         f.affine(x, factor=0.3, offset=1.1),
-    )
-    yield batch(
+    ),
+    batch(
         numeric.Interact,
         "float32 arithmetic",
         lambda op, v, true: (
@@ -208,37 +208,33 @@ def batch_skews() -> Iterator[Skew]:
             else true
         ),
         f.interact(x, "y"),
-    )
-    yield batch(
+    ),
+    batch(
         numeric.Log1p, "another base", lambda op, v, true: true * (1.0 / math.log(10.0)), f.log1p(x)
-    )
-    yield batch(
+    ),
+    batch(
         category.OneHot,
         "trimmed first",
         lambda op, v, true: op_batch(op, [v[0].str.strip_chars(" ")]),
         f.one_hot("s"),
-    )
-    yield batch(
+    ),
+    batch(
         category.OneHot,
         "case ignored",
         lambda op, v, true: op_batch(op, [v[0].str.to_uppercase()]),
         f.one_hot("s"),
-    )
-    yield batch(
+    ),
+    batch(
         clock.Clock,
         "no time zone",
         lambda op, v, true: v[0] + 0,
         f.date_parts("at", parts="hour", tz="Europe/Berlin"),
-    )
-    yield batch(
-        numeric.Ratio, "integer division", lambda op, v, true: true.floor(), f.ratio(x, "y")
-    )
-    yield batch(
+    ),
+    batch(numeric.Ratio, "integer division", lambda op, v, true: true.floor(), f.ratio(x, "y")),
+    batch(
         bucket.BucketQuantile,
         "shifted by one bucket",
         lambda op, v, true: true + 1.0,
         f.bucket_quantile(x, buckets=4),
-    )
-
-
-op_batch = category.OneHot.batch
+    ),
+)
