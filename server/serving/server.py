@@ -91,6 +91,7 @@ class Server:
         self._server.stop(grace).wait()
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
+        self.prediction.recheck.close(grace)
         self._streams.close()
 
     def __enter__(self) -> Server:
@@ -189,15 +190,23 @@ def serve(
         report("stopping: finishing what is in flight")
         server.stop()
     report(f"stopped: {server.prediction.answered} calls answered with scores")
+    report(_rechecked(server))
 
 
-def _listening(server: Server) -> tuple[str, str]:
+def _rechecked(server: Server) -> str:
+    counts = [model.rechecked for model in server.models.current.values()]
+    rows, different = sum(c.rows for c in counts), sum(c.different for c in counts)
+    return f"rechecked: {different} of {rows} served rows differ from the batch twin"
+
+
+def _listening(server: Server) -> tuple[str, ...]:
     found = machine.available()
     plural = "s" * (found.count != 1)
     return (
         f"gRPC on {server.address} (dagrun.v1, health, reflection)",
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
+        f"{server.settings.recheck:.1%} of the rows of Predict computed again by the batch twin",
     )
 
 

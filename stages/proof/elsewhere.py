@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,14 @@ def compare_processes(
         frame.select(column.name for column in spec.inputs).write_ipc(folder / "frame")
         write_job(folder, spec)
         for process, variables in surroundings.items():
-            run_worker("dagrun.stages.proof.worker", folder, process, variables, python, timeout)
+            run_module(
+                "dagrun.stages.proof.worker",
+                [name],
+                process,
+                python,
+                timeout=timeout,
+                variables=variables,
+            )
             for twin in TWINS if spec.row_exact else TWINS[:1]:
                 made.add(f"{process}, {twin}", _slabs(folder / twin, len(spec.names)))
     return made.proof()
@@ -88,20 +95,24 @@ def write_job(folder: Path, spec: FeatureSpec) -> None:
     (folder / "job.json").write_text(json.dumps(job), "utf-8")
 
 
-def run_worker(
+def run_module(
     module: str,
-    folder: Path,
+    arguments: Sequence[str],
     name: str,
-    variables: Mapping[str, str],
     python: str,
+    *,
     timeout: float,
+    variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a module on a folder in another process. Raises `WorkerFailed`."""
-    command = [python, "-P", "-m", module, str(folder)]
+    """Run a module in another process. Raises `WorkerFailed` for the process called `name`."""
+    surroundings = {**os.environ, **(variables or {})}
+    if python != sys.executable:  # its own packages, not those of this one
+        for variable in ("PYTHONPATH", "PYTHONHOME"):
+            surroundings.pop(variable, None)
     try:
         done = subprocess.run(
-            command,
-            env={**os.environ, **variables},
+            [python, "-P", "-m", module, *arguments],
+            env=surroundings,
             capture_output=True,
             text=True,
             check=False,
