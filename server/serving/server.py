@@ -190,23 +190,24 @@ def serve(
         report("stopping: finishing what is in flight")
         server.stop()
     report(f"stopped: {server.prediction.answered} calls answered with scores")
-    report(_rechecked(server))
+    for line in _rechecked(server):
+        report(line)
 
 
-def _rechecked(server: Server) -> str:
+def _rechecked(server: Server) -> Iterator[str]:
     counts = [model.rechecked for model in server.models.current.values()]
-    rows, different = sum(c.rows for c in counts), sum(c.different for c in counts)
-    return f"rechecked: {different} of {rows} served rows differ from the batch twin"
+    if rows := sum(count.rows for count in counts):
+        different = sum(count.different for count in counts)
+        yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
 
 
-def _listening(server: Server) -> tuple[str, ...]:
+def _listening(server: Server) -> tuple[str, str]:
     found = machine.available()
     plural = "s" * (found.count != 1)
     return (
         f"gRPC on {server.address} (dagrun.v1, health, reflection)",
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
-        f"{server.settings.recheck:.1%} of the rows of Predict computed again by the batch twin",
     )
 
 
