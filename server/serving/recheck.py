@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _TOGETHER = 64
 """Most rows of one computation, so that it never holds a CPU for long."""
+_PAUSE = 1.0
+"""Seconds to wait for more rows: 64 together take hardly longer than one."""
 
 
 @dataclass(slots=True)
@@ -58,14 +60,13 @@ class Recheck:
         self.dropped = 0
         self._waiting = waiting
         self._rows: deque[Row] = deque()
-        self._wake = threading.Event()
-        self._closed = False
+        self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="recheck", daemon=True)
         if share > 0.0:
             self._thread.start()
 
     def wants(self) -> bool:
-        """Return whether to take the next row: true for the share of calls. 40 ns."""
+        """Return whether to take the next row: true for the share of calls."""
         return random.random() < self.share
 
     def take(self, row: Row) -> None:
@@ -78,7 +79,7 @@ class Recheck:
 
     def close(self, seconds: float) -> None:
         """Finish what waits, for at most so long, and end."""
-        self._closed = True
+        self._closed.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -86,10 +87,11 @@ class Recheck:
     def _work(self) -> None:
         while True:
             self._wake.wait()
+            last = self._closed.wait(_PAUSE)
             self._wake.clear()
             while self._rows:
                 self._check(self._together())
-            if self._closed:
+            if last:
                 return
 
     def _together(self) -> list[Row]:
@@ -105,9 +107,13 @@ class Recheck:
         try:
             different = _differences(model, rows)
         except Exception:
+            if len(rows) > 1:
+                for row in rows:
+                    self._check([row])
+                return
             if not counts.failed:
                 _LOGGER.exception("%s: rows could not be computed again", model.name)
-            counts.failed += len(rows)
+            counts.failed += 1
             return
         if different and not counts.different:
             _LOGGER.error(
@@ -133,7 +139,7 @@ def _differences(model: ServedModel, rows: list[Row]) -> list[str]:
     for _, _, features, margin in rows:
         served.extend((*features, margin))
     found = bits(np.array(served, np.float32).reshape(expected.shape))
-    first = {}
+    first: dict[int, int] = {}
     for row, column in np.argwhere(expected != found).tolist():
         first.setdefault(row, column)
     return [

@@ -8,6 +8,7 @@ The limit: a value of the right type in a wrong place is for digests and golden 
 from __future__ import annotations
 
 import types
+from collections.abc import Hashable
 from dataclasses import fields
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,7 +18,8 @@ from dagrun.stages.ops.errors import SpecDamaged
 
 def check_fields(value: Any, what: str) -> None:
     """Raise `SpecDamaged` for `what` unless each field of a dataclass has its declared type."""
-    hints = _hints(type(value))
+    kind: Hashable = type(value)
+    hints = _hints(kind)
     for field in fields(value):
         given = getattr(value, field.name)
         if not fits(given, hints.get(field.name, Any)):
@@ -26,7 +28,7 @@ def check_fields(value: Any, what: str) -> None:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Hashable) -> dict[str, Any]:
     try:
         return get_type_hints(kind)
     except NameError:  # an op of one's own that imports a name for type checkers only
