@@ -11,7 +11,7 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine fingerprint refusals large store features serving
+BENCHMARKS := engine fingerprint refusals large store features scaling serving
 PROTOS := $(notdir $(wildcard proto/*.proto))
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 

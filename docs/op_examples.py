@@ -6,45 +6,8 @@ always true. A new op gets an `Example` here; a test fails for one that has none
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One section of the page.
-
-    Attributes:
-        constructor: its name in `dagrun.stages.features`.
-        ops: the ops it is made of, as documents name them.
-        call: what one writes, over the columns of `rows`; `dt` is `datetime`.
-        train: columns of the training rows.
-        rows: columns of the rows that are transformed.
-        gaps: what null, NaN and values unseen in training become.
-    """
-
-    constructor: str
-    ops: tuple[str, ...]
-    call: str
-    train: Mapping[str, object]
-    rows: Mapping[str, object]
-    gaps: str = "Null stays null; NaN is null."
-
-
-NAN, INF = float("nan"), float("inf")
-NUMBERS = {"x": [1.0, 2.0, 3.0, 4.0, 10.0]}
-GAPPY = {"x": [2.5, -1.0, 20.0, None, NAN]}
-WORDS = {"s": ["a", "a", "a", "b", "c"]}
-UNSEEN = {"s": ["a", "b", "d", "", None]}
-LATE = {**WORDS, "late": [0.0, 1.0, 1.0, 0.0, 1.0]}
-INSTANTS = [
-    dt.datetime(2013, 3, 10, 6, 59, tzinfo=dt.UTC),
-    dt.datetime(2013, 3, 10, 7, 0, tzinfo=dt.UTC),
-    dt.datetime(1899, 12, 31, 23, 59, tzinfo=dt.UTC),
-    None,
-]
-DAYS = [dt.date(2013, 3, 10), dt.date(2013, 7, 4), dt.date(2100, 1, 1), None]
+from op_example import DAYS, GAPPY, INF, INSTANTS, LATE, NAN, NUMBERS, UNSEEN, WORDS, Example
+from op_examples_cleaning import CLEANING
 
 EXAMPLES: tuple[Example, ...] = (
     Example(
@@ -253,4 +216,5 @@ EXAMPLES: tuple[Example, ...] = (
         gaps="Null in the key stays null; unseen keys get the overall mean. Training rows get it "
         "out of fold. `dagrun bundle refresh` renews the table.",
     ),
+    *CLEANING,
 )

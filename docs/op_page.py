@@ -13,7 +13,8 @@ import polars as pl
 
 from dagrun.stages import features
 from dagrun.stages.ops.catalog import OPS
-from op_examples import EXAMPLES, Example
+from op_example import Example
+from op_examples import EXAMPLES
 
 INTRO = """\
 Every op that ships with dagrun, with the constructor that makes its features, what becomes of null,
@@ -32,7 +33,8 @@ def ops_page(note: str, signature: Callable[[str, Any], str]) -> str:
 
 def fit(example: Example) -> features.FeatureSpec:
     """Return the spec of an example."""
-    written = eval(f"feature_set({example.call})", {**vars(features), "dt": dt})
+    own = {name: pl.DataFrame(columns) for name, columns in example.table.items()}
+    written = eval(f"feature_set({example.call})", {**vars(features), **own, "dt": dt})
     spec: features.FeatureSpec = written.fit(pl.DataFrame(example.train, strict=False))
     return spec
 
@@ -60,11 +62,11 @@ def _section(example: Example, signature: Callable[[str, Any], str]) -> Iterator
 
 def meaning(name: str) -> tuple[str, str]:
     """Return what an op's docstring says, and apart from it the sentence on its counterparts."""
-    text = " ".join((inspect.getdoc(OPS[name]) or "").split())
-    said, _, twin = text.partition("Twin: ")
+    said, _, rest = (inspect.getdoc(OPS[name]) or "").partition("Twin: ")
+    twin = " ".join(rest.split())
     if found := re.fullmatch(r"(.*?\.) ([A-Z].*)", twin):
-        return f"{said}{found[2]}", found[1]
-    return said.strip(), twin
+        return f"{said.rstrip()}\n\n{found[2]}", found[1]
+    return said.rstrip(), twin
 
 
 def table(example: Example) -> str:
@@ -78,8 +80,9 @@ def table(example: Example) -> str:
     trained = pl.DataFrame(example.train, strict=False)
     pairs = zip(trained.columns, _columns(trained), strict=True)
     told = "; ".join(f"`{name}` = {', '.join(values)}" for name, values in pairs)
+    own = "".join(f", `{name}` being {dict(columns)}" for name, columns in example.table.items())
     drawn = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"Fitted on {told}:\n\n{drawn}"
+    return f"Fitted on {told}{own}:\n\n{drawn}"
 
 
 def _columns(frame: pl.DataFrame) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagrun.cli.models import DIFFERENT, open_registry
+from dagrun.cli.opening import use_project
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.store.durable import write_whole
 from dagrun.stages.bundle import GoldenMismatch, check, read_bundle
@@ -22,6 +23,7 @@ class NoFolder(DefinitionError):
 
 def export(*, name: str, output: str | None, pipeline: str | None) -> int:
     """Write a version's bundle to a file, whole or not at all. Raises `NotRegistered`."""
+    use_project(pipeline)
     registry = open_registry(pipeline)
     version = registry.resolve(name)
     bundle = registry.load(version)
@@ -41,6 +43,7 @@ def import_(
 
     Its golden rows are computed first: a bundle that gives other bits here is not let in.
     """
+    use_project(pipeline)
     registry = open_registry(pipeline)
     bundle = read_bundle(file)
     report = check(bundle)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.project import PipelineMissing, find_project, find_root
 from dagrun.engine.store.store import Store
@@ -40,3 +42,24 @@ def store_folder(pipeline: str | None) -> Path:
     if not folder.is_dir():
         raise NoStore(root)
     return folder
+
+
+def use_project(pipeline: str | None) -> Path:
+    """Let the modules of that project be imported, and return its root; nothing is loaded.
+
+    So the ops that a project defines are found when a spec names them. Raises `PipelineMissing`
+    when `pipeline` is given and is none.
+    """
+    try:
+        project = find_project(pipeline, Path.cwd())
+        folders = [project.root, project.pipeline.parent]
+    except PipelineMissing:
+        if pipeline is not None:
+            raise
+        folders = [find_root(Path.cwd())]
+    for folder in map(str, folders):
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+    use_sources()
+    return folders[0]

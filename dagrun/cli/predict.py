@@ -11,6 +11,7 @@ from typing import Protocol
 import polars as pl
 
 from dagrun.cli.models import DIFFERENT, find_source, open_registry
+from dagrun.cli.opening import use_project
 from dagrun.cli.scored import check_names, check_output, read_rows, write_rows
 from dagrun.engine.errors import DefinitionError
 from dagrun.server.client import CallFailed, Client, ModelInfo
@@ -137,6 +138,7 @@ def _score(scorer: Scorer, rows: Path, nulls: tuple[str, ...]) -> pl.DataFrame:
 
 def _open_bundle(name: str, pipeline: str | None) -> tuple[str, Bundle]:
     """Return what a bundle is called and the bundle."""
+    use_project(pipeline)
     source = find_source(name)
     if isinstance(source, Path):
         return str(source), read_bundle(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagrun.cli.models import DIFFERENT, find_source, open_registry
+from dagrun.cli.opening import use_project
 from dagrun.server import serving
 from dagrun.server.serving import ServerSettings
 from dagrun.stages.bundle import GoldenMismatch
@@ -19,6 +20,7 @@ def serve(
     recheck: float,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
+    use_project(pipeline)
     sources = [find_source(name) for name in names]
     registry = open_registry(pipeline) if any(isinstance(name, str) for name in sources) else None
     settings = ServerSettings(host=host, port=port, threads=threads, recheck=recheck)

@@ -101,3 +101,23 @@ def rehearse(**options: Any) -> int:
     differs.
     """
     return carry_out("dagrun.cli.spec_rehearse:rehearse", options)
+
+
+@spec.command(epilog="Example: dagrun spec check; dagrun spec check features:FEATURES")
+@click.argument("name", metavar="[MODULE:NAME|NAME@ALIAS|FILE|ARTIFACT]", required=False)
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    default=25,
+    show_default=True,
+    help="Generated frames for each feature.",
+)
+@pipeline_option
+@json_option
+def check(**options: Any) -> int:
+    """Lint and prove features and ops.
+
+    Without a name, every feature set of the project: each feature is fitted on generated rows
+    with hard values, and both twins compared bit by bit. Needs dagrun[proof].
+    """
+    return carry_out("dagrun.cli.spec_check:check", options)

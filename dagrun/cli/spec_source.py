@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagrun.cli.models import find_source
-from dagrun.cli.opening import NoStore, open_store
+from dagrun.cli.opening import NoStore, open_store, use_project
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.explaining.artifacts import Artifacts, UnknownArtifact
 from dagrun.engine.workspace import Workspace
@@ -60,6 +60,7 @@ def find_spec(name: str, pipeline: str | None) -> Found:
 
     Raises `NoModelOrArtifact`, `NoSpec`, `NotRegistered`, `NoSuchFile`, or what reading raises.
     """
+    use_project(pipeline)
     source = find_source(name)
     if isinstance(source, Path):
         return _of_file(source)

@@ -40,6 +40,8 @@ def spec_difference_lines(
         return [*lines, "identical: they have the same digest"]
     if found.label:
         lines.append(f"  label  {found.label[0]} -> {found.label[1]}")
+    if found.time:
+        lines.append(f"  time  {_text(found.time[0])} -> {_text(found.time[1])}")
     lines += [f"  {line}" for line in aligned([_input(change) for change in found.inputs])]
     for change in found.features[:MOST_FEATURES]:
         lines += [f"  {line}" for line in _feature(change)]
@@ -85,7 +87,7 @@ def _feature(change: FeatureChange) -> Iterator[str]:
             yield f"    {value.op}: {value.field}: {table_text(value.table)}"
             for key, before, after in value.table.largest:
                 said = ", ".join(map(_text, key))
-                yield f"      {said}  {before:.6g} -> {after:.6g}{_relative(before, after)}"
+                yield f"      {said}  {_text(before)} -> {_text(after)}{_relative(before, after)}"
 
 
 def table_text(table: TableChange) -> str:
@@ -111,8 +113,10 @@ def change_text(value: ValueChange) -> str:
     return f"{value.field} {_text(before)} -> {_text(after)}{relative}"
 
 
-def _relative(before: float, after: float) -> str:
-    return f" ({(after - before) / abs(before):+.2%})" if before else ""
+def _relative(before: Any, after: Any) -> str:
+    if not (isinstance(before, float) and isinstance(after, float) and before):
+        return ""
+    return f" ({(after - before) / abs(before):+.2%})"
 
 
 def _names(items: Sequence[Any]) -> str:

@@ -10,20 +10,22 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from dagrun.stages.features.facts import (
-    AS_OF,
     FeatureFacts,
     features_of,
     formula,
+    setting_text,
     settings_of,
     state_of,
 )
+from dagrun.stages.ops.table import Table
+from dagrun.stages.ops.vectors import Vectors
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import counted, short
 from dagrun.ui.terminal import paint
 
 if TYPE_CHECKING:
     from dagrun.stages.features import Column, FeatureSpec
-    from dagrun.stages.ops.op import Op
+    from dagrun.stages.features.step import Step
 
 MOST_FEATURES = 60
 """Features up to which each has a line of its own."""
@@ -54,6 +56,10 @@ def _head(spec: FeatureSpec) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     if spec.label is not None:
         rows.append(["label", spec.label])
+    if spec.time is not None:
+        known = [f"{name} known {after} later" for name, after in spec.time.known_after]
+        as_of = [f"tables as of {spec.time.as_of}"] if spec.time.as_of else []
+        rows.append(["time", ", ".join([f"read from {spec.time.column}", *as_of, *known])])
     if spec.row_exact:
         rows.append(["row path", "exact: one generated Python function (see: --row)"])
     else:
@@ -100,20 +106,22 @@ def state_text(spec: FeatureSpec, feature: FeatureFacts) -> str:
     told = []
     for place in feature.steps:
         op = spec.steps[place].op
-        facts = ", ".join(_state(op))
+        facts = ", ".join(_state(spec.steps[place]))
         if facts:
             told.append(facts if len(feature.steps) == 1 else f"{op.op}: {facts}")
+    if feature.available_since is not None:
+        told.append(f"since {feature.available_since}")
     return "; ".join(told)
 
 
-def _state(op: Op) -> Iterator[str]:
+def _state(step: Step) -> Iterator[str]:
+    op = step.op
     usual = {field.name: field.default for field in fields(op)}
     state = {name: value for name, value in state_of(op).items() if value != usual[name]}
-    as_of = state.pop(AS_OF, None)
     for name, value in state.items():
         yield value_text(name, value)
-    if as_of is not None:
-        yield f"as of {as_of}"
+    if step.as_of is not None:
+        yield f"as of {step.as_of}"
 
 
 def value_text(name: str, value: Any) -> str:
@@ -126,8 +134,8 @@ def value_text(name: str, value: Any) -> str:
         shown = ", ".join(_item(item) for item in value[:_ITEMS])
         more = ", ..." if len(value) > _ITEMS else ""
         return f"{len(value)} {name}: {shown}{more}"
-    if hasattr(value, "keys") and hasattr(value, "values"):
-        numbers = [number for number in value.values if isinstance(number, float)]
+    if isinstance(value, Table | Vectors):
+        numbers = [v for v in getattr(value, "values", ()) if isinstance(v, float)]
         span = f", values {min(numbers):.6g} to {max(numbers):.6g}" if numbers else ""
         return f"{counted(len(value), 'key')}{span}"
     return f"{name} {value}"
@@ -142,7 +150,9 @@ def _by_op(spec: FeatureSpec, features: Sequence[FeatureFacts]) -> list[list[Cel
     groups: dict[tuple[str, str], list[str]] = {}
     for feature in features:
         op = spec.steps[feature.steps[-1]].op
-        settings = ", ".join(f"{name}={_item(v)}" for name, v in settings_of(op).items() if v)
+        settings = ", ".join(
+            f"{name}={setting_text(v)}" for name, v in settings_of(op).items() if v
+        )
         told = settings if len(settings) <= _LONGEST else ""
         groups.setdefault((op.op, told), []).append(feature.name)
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))

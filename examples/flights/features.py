@@ -79,4 +79,4 @@ WEATHER = (
     "pressure_change",
 )
 
-FEATURES = feature_set(*SCHEDULE, *HISTORY, *AIRCRAFT, *DESTINATION, *WEATHER)
+FEATURES = feature_set(*SCHEDULE, *HISTORY, *AIRCRAFT, *DESTINATION, *WEATHER, time="sched_dep")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from dagrun.stages.joining import join_known
+
 
 def enriched(
     timetable: pl.DataFrame,
@@ -21,14 +23,13 @@ def enriched(
 ) -> pl.DataFrame:
     """Return the timetable with everything that is known at scheduled departure.
 
-    A flight of 14:05 is in the hour 14:00 and gets the observations `known_hour` 14:00, which were
-    made in the hour before.
+    A flight of 14:05 gets the observations known at 14:00, which were made in the hour before; if
+    there are none, it gets none rather than older ones.
     """
     names = airlines.select("carrier", pl.col("name").alias("airline"))
-    flights = timetable.with_columns(
-        pl.col("sched_dep").dt.convert_time_zone("UTC").dt.truncate("1h").alias("known_hour")
-    )
-    flights = left_join(flights, observations, "origin", "known_hour").drop("known_hour")
+    flights = join_known(
+        timetable, observations, on="origin", at="sched_dep", known_at="known_at", within="59m"
+    ).drop("known_at")
     flights = left_join(flights, aircraft, "tailnum")
     flights = left_join(flights, destinations, "dest")
     return left_join(flights, names, "carrier")

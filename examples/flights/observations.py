@@ -1,6 +1,6 @@
 """Weather as it was known before departure.
 
-Guarantee: a row says what a station had reported by `known_hour`, from full hours that were over.
+Guarantee: a row says what a station had reported by `known_at`, from full hours that were over.
 The table's row "14:00" is no snapshot of two o'clock: its rain is collected until minute 51. A
 flight scheduled at 14:05 therefore gets the row of 13:00, and joining on the flight's own hour,
 as nearly every tutorial does, reads up to 50 minutes of the future.
@@ -17,9 +17,9 @@ FASTEST_WIND = 150.0
 
 
 def before_departure(weather: pl.DataFrame) -> pl.DataFrame:
-    """Return hourly weather by `origin` and `known_hour`, sorted by them.
+    """Return hourly weather by `origin` and `known_at`, sorted by them.
 
-    `known_hour` (UTC) is the hour of departure that may use the row: one hour after its own.
+    `known_at` (UTC) is when its hour is over: from then on a departure may use the row.
     Adds `rain_6h` (hundredths of an inch in six hours), `lowest_visib_6h` (miles) and
     `pressure_change` (millibars in three hours; null where either reading is missing). Units:
     degrees Fahrenheit, mph, inches, miles, millibars.
@@ -41,7 +41,7 @@ def before_departure(weather: pl.DataFrame) -> pl.DataFrame:
         .join(earlier, on=keys, how="left", maintain_order="left", validate="1:1")
         .select(
             "origin",
-            pl.col("time_hour").dt.offset_by("1h").alias("known_hour"),
+            pl.col("time_hour").dt.offset_by("1h").alias("known_at"),
             pl.col("visib").min().over("time_hour").alias("city_visib"),
             pl.col("wind_speed").max().over("time_hour").alias("city_wind"),
             *("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust"),

@@ -19,8 +19,9 @@ from dagrun.stages.bundle.bundle import Bundle
 from dagrun.stages.bundle.golden_rows import GoldenRows, bits
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.features.column import admit
+from dagrun.stages.features.plan import computed
 from dagrun.stages.features.refresh import renewable_steps
-from dagrun.stages.features.step import column_name, layers, run_layers
+from dagrun.stages.features.step import column_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,18 +118,19 @@ def known_keys(spec: FeatureSpec, rows: pl.DataFrame) -> np.ndarray:
 
     The shape is `(rows, tables)`.
     """
-    count = len(spec.inputs)
-    expressions = []
+    expressions, read = [], set[int]()
     for place in renewable_steps(spec):
         step = spec.steps[place]
         table = step.op.renewable()
         assert table is not None
+        read.update(step.reads)
         ones = replace(table, values=(1.0,) * len(table)).batch(
             [pl.col(column_name(read)) for read in step.reads], 0.0
         )
         expressions.append(ones.fill_null(-1.0).cast(pl.Int8).alias(str(place)))
-    values = run_layers(layers(spec.steps, count), admit(spec.inputs, rows))
-    return values.select(expressions).collect(engine="in-memory").to_numpy()
+    steps = dict(enumerate(spec.steps, start=len(spec.inputs)))
+    given = dict(enumerate(admit(spec.inputs, rows)))
+    return computed(steps, given, sorted(read)).select(expressions).to_numpy()
 
 
 def differing_bits(golden: GoldenRows, before: FeatureSpec, after: FeatureSpec) -> dict[str, int]:

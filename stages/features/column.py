@@ -20,6 +20,7 @@ from dagrun.stages.ops.errors import (
     UnknownColumn,
 )
 from dagrun.stages.ops.kind import DTYPES, Dtype, Kind
+from dagrun.stages.ops.timing import Earlier, check_earlier, check_moment
 
 _EXACT = 2**53
 _LIMIT = 2**63
@@ -34,8 +35,10 @@ class Column:
         dtype: double, int64, string, bool, timestamp or date.
         nullable: whether null (and for doubles NaN) is let in.
         aware: for timestamps, True when values are UTC instants, False for wall-clock times.
-        available_since: ISO date from which the column has values, for readers and monitors;
-            nothing is computed from it.
+        available_since: ISO 8601 moment since which the column can be had, by the time of the
+            feature set. Serving ignores it, since live rows come later.
+        earlier: what becomes of training rows before that: their value is null ("mask"), or
+            they are an error ("refuse").
     """
 
     name: str
@@ -43,12 +46,20 @@ class Column:
     nullable: bool = True
     aware: bool = False
     available_since: str | None = None
+    earlier: Earlier = "mask"
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise FeatureDefinitionError(self.name, f"no dtype {self.dtype!r}; use {DTYPES}")
         if self.aware and self.dtype != "timestamp":
             raise FeatureDefinitionError(self.name, "only a timestamp can be aware of its zone")
+        check_earlier(self.name, self.earlier)
+        if self.available_since is not None:
+            check_moment(self.name, "available_since", self.available_since)
+            if self.earlier == "mask" and not self.nullable:
+                raise FeatureDefinitionError(
+                    self.name, "cannot be masked where null is not allowed; use earlier='refuse'"
+                )
 
     @property
     def kind(self) -> Kind:
@@ -125,17 +136,19 @@ def _admit_one(column: Column, series: pl.Series) -> pl.Series:
         if dtype.is_integer():
             wide = series.cast(pl.Int128).abs() > _EXACT
             _refuse(column.name, "an integer beyond 2**53 does not fit a double", wide)
-        admitted = series.cast(pl.Float64).fill_nan(None)
+        admitted = _cast(series, _INSIDE["double"])
+        if (total := admitted.sum()) != total:  # a NaN shows in the sum; looking copies nothing
+            admitted = admitted.fill_nan(None)
     elif column.dtype == "int64":
         if dtype in (pl.UInt64, pl.Int128):
             wide = ~series.cast(pl.Int128).is_between(-_LIMIT, _LIMIT - 1)
             _refuse(column.name, "an integer does not fit int64", wide)
-        admitted = series.cast(pl.Int64)
+        admitted = _cast(series, _INSIDE["int64"])
     elif isinstance(dtype, pl.Datetime):
         admitted = _microseconds(column.name, series.cast(pl.Int64), dtype.time_unit)
     else:
-        admitted = series.cast(_INSIDE[column.dtype])
-    if not column.nullable:
+        admitted = _cast(series, _INSIDE[column.dtype])
+    if not column.nullable and admitted.null_count():
         _refuse(column.name, "null where the spec allows none", admitted.is_null())
     return admitted
 
@@ -148,6 +161,10 @@ _INSIDE: dict[str, pl.DataType] = {
     "timestamp": pl.Int64(),
     "date": pl.Int64(),
 }
+
+
+def _cast(series: pl.Series, dtype: pl.DataType) -> pl.Series:
+    return series if series.dtype == dtype else series.cast(dtype)
 
 
 def _microseconds(name: str, ticks: pl.Series, unit: str) -> pl.Series:

@@ -15,17 +15,19 @@ from typing import Any, Literal
 
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.facts import (
-    AS_OF,
     FeatureFacts,
     features_of,
     formula,
     settings_of,
     state_of,
 )
+from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.table import Scalar, Table
+from dagrun.stages.ops.vectors import Vectors
 
 Change = Literal["added", "removed", "changed"]
+Kind = Literal["setting", "state", "time"]
 LARGEST = 5
 """Entries of a table that are told, the most changed ones."""
 
@@ -47,30 +49,30 @@ class TableChange:
         keys: how many each has.
         added, removed, changed: keys that only the new one, only the old one, or both have, the
             last with another value.
-        largest: the keys whose values changed most, as `(key, before, after)`.
+        largest: the keys whose values changed most, as `(key, before, after)`; none of vectors.
     """
 
     keys: tuple[int, int]
     added: int
     removed: int
     changed: int
-    largest: tuple[tuple[tuple[Scalar, ...], float, float], ...]
+    largest: tuple[tuple[tuple[Scalar, ...], Any, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueChange:
-    """A setting or a part of the state that differs.
+    """A setting, a part of the state, or a moment that differs.
 
     Attributes:
         op: the op it is of; `field` is its name there.
-        kind: whether it was set or fitted.
+        kind: whether it was set, fitted, or is what is known of its time, which changes no bit.
         before, after: the values; of tables None, as `table` tells more.
         relative: (after - before) / |before| of numbers, None where that says nothing.
     """
 
     op: str
     field: str
-    kind: Literal["setting", "state"]
+    kind: Kind
     before: Any
     after: Any
     relative: float | None = None
@@ -100,7 +102,7 @@ class SpecDifference:
 
     Attributes:
         identical: they have one digest.
-        label: its names, where they differ.
+        label, time: the label's name and the rules of time, where they differ.
         inputs, features: what is not the same, in the order of the new spec.
         moved: columns of the matrix that both have, in another order.
         reasons: why a row could get other bits; none means that no row can.
@@ -108,6 +110,7 @@ class SpecDifference:
 
     identical: bool
     label: tuple[str | None, str | None] | None
+    time: tuple[TimeRules | None, TimeRules | None] | None
     inputs: tuple[InputChange, ...]
     features: tuple[FeatureChange, ...]
     moved: tuple[str, ...]
@@ -127,6 +130,7 @@ def compare_specs(before: FeatureSpec, after: FeatureSpec) -> SpecDifference:
     return SpecDifference(
         identical=before.digest == after.digest,
         label=(before.label, after.label) if before.label != after.label else None,
+        time=(before.time, after.time) if before.time != after.time else None,
         inputs=inputs,
         features=features,
         moved=moved,
@@ -170,6 +174,8 @@ def _feature(
 ) -> FeatureChange | None:
     values: dict[ValueChange, None] = {}
     same = _walk(before, old.value, after, new.value, values) and old.dtype == new.dtype
+    since = (old.available_since, new.available_since)
+    values.update(dict.fromkeys(_value("feature", "available_since", "time", *since)))
     columns = (
         tuple(name for name in old.columns if name not in new.columns),
         tuple(name for name in new.columns if name not in old.columns),
@@ -208,23 +214,22 @@ def _walk(
             found.update(
                 dict.fromkeys(_value(first.op.op, name, kind, values[0].get(name), values[1][name]))
             )
+    found.update(dict.fromkeys(_value(first.op.op, "as_of", "time", first.as_of, second.as_of)))
     pairs = zip(first.reads, second.reads, strict=True)
     below = [_walk(before, a, after, b, found) for a, b in pairs]
     return all(below) and first.targets == second.targets
 
 
-_READ: tuple[tuple[Literal["setting", "state"], Any], ...] = (
+_READ: tuple[tuple[Kind, Any], ...] = (
     ("setting", settings_of),
     ("state", state_of),
 )
 
 
-def _value(
-    op: str, field: str, kind: Literal["setting", "state"], before: Any, after: Any
-) -> Iterator[ValueChange]:
+def _value(op: str, field: str, kind: Kind, before: Any, after: Any) -> Iterator[ValueChange]:
     if _exactly(before) == _exactly(after):
         return
-    if isinstance(before, Table) and isinstance(after, Table):
+    if isinstance(before, Table | Vectors) and isinstance(after, type(before)):
         table = compare_tables(before, after)
         yield ValueChange(op=op, field=field, kind=kind, before=None, after=None, table=table)
         return
@@ -243,22 +248,31 @@ def _exactly(value: Any) -> Any:
     return type(value), value
 
 
-def compare_tables(before: Table, after: Table) -> TableChange:
+def compare_tables(before: Table | Vectors, after: Table | Vectors) -> TableChange:
     """Return how two tables differ, key by key."""
     old, new = _entries(before), _entries(after)
-    shared = [key for key in new if key in old and old[key].hex() != new[key].hex()]
-    shared.sort(key=lambda key: -abs(new[key] - old[key]))
+    shared = [key for key in new if key in old and _exactly(old[key]) != _exactly(new[key])]
+    shared.sort(key=lambda key: -_distance(old[key], new[key]))
+    told = [] if isinstance(after, Vectors) else shared[:LARGEST]
     return TableChange(
         keys=(len(old), len(new)),
         added=len(new.keys() - old.keys()),
         removed=len(old.keys() - new.keys()),
         changed=len(shared),
-        largest=tuple((key, old[key], new[key]) for key in shared[:LARGEST]),
+        largest=tuple((key, old[key], new[key]) for key in told),
     )
 
 
-def _entries(table: Table) -> dict[tuple[Scalar, ...], float]:
-    return dict(zip(zip(*table.keys, strict=True), table.values, strict=True))
+def _entries(table: Table | Vectors) -> dict[tuple[Scalar, ...], Any]:
+    if isinstance(table, Table):
+        return dict(zip(zip(*table.keys, strict=True), table.values, strict=True))
+    vectors = (vector.tobytes() for vector in table.numbers())
+    return {(key,): vector for key, vector in zip(table.keys, vectors, strict=True)}
+
+
+def _distance(before: Any, after: Any) -> float:
+    numbers = isinstance(before, float) and isinstance(after, float)
+    return abs(after - before) if numbers else 0.0
 
 
 def _moved(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
@@ -286,7 +300,7 @@ def _reasons(
     for feature in features:
         counts["rewritten"] += feature.change == "changed" and feature.formulas[1] is not None
         for kind in ("setting", "state"):
-            counts[kind] += any(v.kind == kind and v.field != AS_OF for v in feature.values)
+            counts[kind] += any(v.kind == kind for v in feature.values)
     words = {
         "rewritten": "other ops or inputs",
         "setting": "other settings",

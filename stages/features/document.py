@@ -15,19 +15,24 @@ from typing import Any
 from dagrun.engine.canonical import digest_bytes
 from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
+from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
 from dagrun.stages.features.typed import check_fields
+from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table, read_table
+from dagrun.stages.ops.vectors import Vectors, read_vectors
 
 FORMAT = "dagrun.features"
 VERSION = 1
 INLINE = 256
-"""Tables of at most this many rows stand in the document itself."""
+"""Tables of at most this many rows stand in the document itself; vectors never do."""
 
-Parts = tuple[tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None]
+Parts = tuple[
+    tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None, TimeRules | None
+]
 
 
 def write_document(
@@ -35,18 +40,36 @@ def write_document(
     steps: Sequence[Step],
     outputs: Sequence[Output],
     label: str | None,
+    time: TimeRules | None,
 ) -> tuple[dict[str, object], Mapping[str, bytes]]:
     """Return the document's JSON form and the tables it names, by digest."""
     tables: dict[str, bytes] = {}
     form: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
-        "inputs": [asdict(column) for column in inputs],
+        "inputs": [_column_form(column) for column in inputs],
         "steps": [_step_form(step, tables) for step in steps],
-        "features": [asdict(output) for output in outputs],
+        "features": [_output_form(output) for output in outputs],
         "label": label,
     }
+    if time is not None:
+        form["time"] = {**asdict(time), "known_after": dict(time.known_after)}
     return form, dict(sorted(tables.items()))
+
+
+# What is declared about time is left out where nothing is, as by those who wrote documents before.
+def _column_form(column: Column) -> dict[str, object]:
+    form = asdict(column)
+    if column.available_since is None:
+        del form["earlier"]
+    return form
+
+
+def _output_form(output: Output) -> dict[str, object]:
+    form = asdict(output)
+    if output.available_since is None:
+        del form["available_since"]
+    return form
 
 
 def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
@@ -55,7 +78,10 @@ def _step_form(step: Step, tables: dict[str, bytes]) -> dict[str, object]:
     form = {"name": step.name, "op": op.op, "version": op.version, "reads": list(step.reads)}
     # Left out where there are none, as by those who wrote documents before there were any.
     targets = {"targets": list(step.targets)} if step.targets else {}
-    return {**form, **targets, "state": state}
+    place = custom.place_of(type(op))
+    found = {} if place is None else {"place": place, "code": dict(custom.code_of(type(op)))}
+    as_of = {} if step.as_of is None else {"as_of": step.as_of}
+    return {**form, **as_of, **targets, **found, "state": state}
 
 
 def _form(value: object, tables: dict[str, bytes]) -> object:
@@ -66,15 +92,21 @@ def _form(value: object, tables: dict[str, bytes]) -> object:
     if isinstance(value, Table):
         if len(value) <= INLINE:
             return {"keys": _form(value.keys, tables), "values": _form(value.values, tables)}
-        data = value.to_parquet()
-        digest = digest_bytes(data)
-        tables[digest] = data
-        return {"table": digest}
+        return {"table": _blob(value, tables)}
+    if isinstance(value, Vectors):
+        return {"vectors": _blob(value, tables)}
     return value
 
 
+def _blob(value: Table | Vectors, tables: dict[str, bytes]) -> str:
+    data = value.to_parquet()
+    digest = digest_bytes(data)
+    tables[digest] = data
+    return digest
+
+
 def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
-    """Return inputs, steps, features and label. Raises as `FeatureSpec.from_bytes` says."""
+    """Return inputs, steps, features, label and time. Raises as `FeatureSpec.from_bytes` says."""
     what = "the feature spec"
     try:
         form = json.loads(data)
@@ -88,7 +120,7 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
         inputs = tuple(Column(**column) for column in form["inputs"])
         steps = tuple(_read_step(step, tables) for step in form["steps"])
         outputs = tuple(Output(**output) for output in form["features"])
-        label = form["label"]
+        label, time = form["label"], _read_time(form.get("time"))
         if not isinstance(label, str | None):
             raise TypeError(f"the label {label!r} is no name")
         for part in (*inputs, *steps, *outputs):
@@ -96,22 +128,41 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
     _check_places(inputs, steps, outputs)
-    return inputs, steps, outputs, label
+    return inputs, steps, outputs, label, time
+
+
+def _read_time(form: Mapping[str, Any] | None) -> TimeRules | None:
+    if form is None:
+        return None
+    return TimeRules(**{**form, "known_after": tuple(sorted(form["known_after"].items()))})
 
 
 def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
-    kind = OPS.get(form["op"])
-    if kind is None:
-        raise UnknownOp(form["op"], OPS)
-    if form["version"] != kind.version:
-        raise UnknownVersion(f"op {kind.op!r} of the feature spec", form["version"], kind.version)
+    kind = _kind(form)
     state = {name: _value(item, tables) for name, item in form["state"].items()}
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
     check_fields(op, f"op {kind.op!r} of the feature spec")
-    targets = tuple(form.get("targets", ()))
-    return Step(name=form["name"], op=op, reads=tuple(form["reads"]), targets=targets)
+    return Step(
+        name=form["name"],
+        op=op,
+        reads=tuple(form["reads"]),
+        targets=tuple(form.get("targets", ())),
+        as_of=form.get("as_of"),
+    )
+
+
+def _kind(form: Mapping[str, Any]) -> type[Op]:
+    name, version = form["op"], form["version"]
+    if "place" in form:
+        return custom.find(name, version, form["place"], form["code"])
+    kind = OPS.get(name)
+    if kind is None:
+        raise UnknownOp(name, OPS)
+    if version != kind.version:
+        raise UnknownVersion(f"op {name!r} of the feature spec", version, kind.version)
+    return kind
 
 
 def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
@@ -125,6 +176,8 @@ def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
             return number
         if "table" in form:
             return read_table(form["table"], tables)
+        if "vectors" in form:
+            return read_vectors(form["vectors"], tables)
         table = Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
         check_fields(table, "a table of the feature spec")
         if {len(key) for key in table.keys} != {len(table)}:

@@ -14,9 +14,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.features.step import Output, Step
 from dagrun.stages.ops.op import Op
-
-AS_OF = "as_of"
-"""The field of an op that says up to when its state knows; no value is computed from it."""
+from dagrun.stages.ops.table import Table
+from dagrun.stages.ops.vectors import Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,7 @@ class FeatureFacts:
         dtype: Float32 or Int32, of each.
         value: the number of the value that it shows.
         steps: places of all steps it is computed by, in order; the last one makes the value.
+        available_since: moment before which training rows had none, if declared.
     """
 
     name: str
@@ -36,6 +36,7 @@ class FeatureFacts:
     dtype: str
     value: int
     steps: tuple[int, ...]
+    available_since: str | None = None
 
 
 def features_of(spec: FeatureSpec) -> tuple[FeatureFacts, ...]:
@@ -53,6 +54,7 @@ def features_of(spec: FeatureSpec) -> tuple[FeatureFacts, ...]:
                 dtype="Int32" if output.integer else "Float32",
                 value=output.value,
                 steps=steps_below(spec, [output.value]),
+                available_since=output.available_since,
             )
         )
     return tuple(found)
@@ -94,6 +96,7 @@ def restricted(spec: FeatureSpec, columns: Collection[str]) -> FeatureSpec:
         steps=tuple(_moved(spec.steps[place], number) for place in steps),
         outputs=tuple(replace(output, value=number[output.value]) for output in kept),
         label=spec.label,
+        time=spec.time,
     )
 
 
@@ -141,4 +144,6 @@ def setting_text(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(setting_text, value))}]"
+    if isinstance(value, Table | Vectors):
+        return f"{len(value):,} keys"
     return str(value)

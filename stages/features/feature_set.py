@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.fit import fit
+from dagrun.stages.features.knowledge import TimeRules, time_rules
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.ops.define import Feature, Source, flatten
 from dagrun.stages.ops.errors import FeatureDefinitionError
@@ -23,10 +24,12 @@ class FeatureSet:
         features: their definitions.
         inputs: input columns whose schema is declared; those left out are nullable and take
             their dtype from the training frame.
+        time: how the rows' time is read, or None.
     """
 
     features: tuple[Feature, ...]
     inputs: tuple[Column, ...] = ()
+    time: TimeRules | None = None
 
     def fit(self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None) -> FeatureSpec:
         """Return the spec fitted on the training rows.
@@ -34,7 +37,7 @@ class FeatureSet:
         Raises `UnknownColumn`, `DtypeMismatch` or `FeatureDefinitionError` before reading any
         row, and `CannotFit` when the rows do not determine a feature's state.
         """
-        return fit(self.features, self.inputs, train, label)[0]
+        return fit(self.features, self.inputs, train, label, self.time)[0]
 
     def fit_transform(
         self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None
@@ -44,13 +47,32 @@ class FeatureSet:
         Features that use a target are out of fold in this matrix, so it differs there from
         `spec.transform(train)`, whose values would leak each row's own label.
         """
-        return fit(self.features, self.inputs, train, label)
+        spec, matrix = fit(self.features, self.inputs, train, label, self.time)
+        return spec, matrix()
 
 
-def feature_set(*features: Source, inputs: Sequence[Column] = ()) -> FeatureSet:
+def feature_set(
+    *features: Source,
+    inputs: Sequence[Column] = (),
+    time: str | None = None,
+    as_of: str | None = None,
+    known_after: Mapping[str, str] | None = None,
+) -> FeatureSet:
     """Gather features; a plain column name is the column itself, as by `cast`.
 
-    Raises `FeatureDefinitionError` for a name that is taken twice.
+    Args:
+        features: columns and features, in the order of the matrix.
+        inputs: input columns whose schema is declared.
+        time: the column that says at which moment a row's prediction is asked for (a timestamp or
+            date). It is read when fitting; unless a feature reads it, serving needs none.
+        as_of: frozen states are made of the rows known by this moment (ISO 8601) only. An op with
+            an `as_of` of its own keeps that.
+        known_after: how much later than `time` some columns are known, such as
+            `{"late": "6h"}`: a row counts as known once the column that is aggregated is.
+
+    Raises:
+        FeatureDefinitionError: a name is taken twice; something is declared about time without
+            a `time`; a moment or duration cannot be read.
     """
     made: list[Feature] = []
     for source in flatten(features, "feature_set"):
@@ -63,4 +85,5 @@ def feature_set(*features: Source, inputs: Sequence[Column] = ()) -> FeatureSet:
             raise FeatureDefinitionError(
                 double, f"there are two {kind}s of this name; set one with name=..."
             )
-    return FeatureSet(features=tuple(made), inputs=tuple(inputs))
+    rules = time_rules(made, inputs, time=time, as_of=as_of, known_after=known_after or {})
+    return FeatureSet(features=tuple(made), inputs=tuple(inputs), time=rules)

@@ -6,20 +6,25 @@ are fitted in order, each on what its predecessors give the training rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from dagrun.stages.features.column import Column, admit, check_schema, column_of
+from dagrun.stages.features.fitting import Fitting
+from dagrun.stages.features.knowledge import Clock, TimeRules, read_clock
 from dagrun.stages.features.spec import FeatureSpec
-from dagrun.stages.features.step import Output, Step, column_name, expressions, work_frame
+from dagrun.stages.features.step import Output, Step
+from dagrun.stages.lint import require
+from dagrun.stages.ops.custom import check as check_custom
+from dagrun.stages.ops.custom import place_of
 from dagrun.stages.ops.define import Feature
 from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError, UnknownColumn
 from dagrun.stages.ops.kind import NUMBER, WIDENED, Kind
 from dagrun.stages.ops.numeric import Cast
 from dagrun.stages.ops.op import Op
-from dagrun.stages.ops.training import Training
+from dagrun.stages.ops.timing import UNTIMED, Timing, write_moment
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,8 +34,11 @@ class Draft:
     inputs: tuple[Column, ...]
     steps: list[Step] = field(default_factory=list)
     targets: list[tuple[str, ...]] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
-    _known: dict[tuple[Op, tuple[int, ...], tuple[str, ...]], int] = field(default_factory=dict)
+    _known: dict[tuple[Op, tuple[int, ...], tuple[str, ...], Timing], int] = field(
+        default_factory=dict
+    )
 
     def add(self, source: str | Feature) -> int:
         """Return the number of the value of a column or feature, adding what is missing."""
@@ -45,31 +53,42 @@ class Draft:
                 )
             accepted = takes[min(place, len(takes) - 1)]
             reads.append(self._accepted(source, self.add(one), accepted))
-        return self._step(source.name, source.op, tuple(reads), source.targets)
+        return self._step(source.name, source.op, tuple(reads), source.targets, source.timing)
 
     def _accepted(self, reader: Feature, value: int, accepted: frozenset[Kind]) -> int:
         kind = self.kinds[value]
         if kind in accepted:
             return value
-        name = self.name(value)
         if kind in WIDENED and accepted >= NUMBER:
-            return self._step(f"{name}_number", Cast(), (value,), ())
+            return self.widened(value)
         wanted = " or ".join(sorted(accepted))
-        raise DtypeMismatch(name, kind, wanted, f"{reader.op.op} of feature {reader.name!r}")
+        reading = f"{reader.op.op} of feature {reader.name!r}"
+        raise DtypeMismatch(self.name(value), kind, wanted, reading)
+
+    def widened(self, value: int) -> int:
+        """Return the number of the value as a double, where it is an int64 or a bool."""
+        if self.kinds[value] not in WIDENED:
+            return value
+        return self._step(f"{self.name(value)}_number", Cast(), (value,), (), UNTIMED)
 
     def name(self, value: int) -> str:
         """Return the name of an input or step."""
         count = len(self.inputs)
         return self.inputs[value].name if value < count else self.steps[value - count].name
 
-    def _step(self, name: str, op: Op, reads: tuple[int, ...], targets: tuple[str, ...]) -> int:
-        identity = (op, reads, targets)
+    def _step(
+        self, name: str, op: Op, reads: tuple[int, ...], targets: tuple[str, ...], timing: Timing
+    ) -> int:
+        identity = (op, reads, targets, timing)
         if identity not in self._known:
             self._known[identity] = len(self.kinds)
+            check_custom(op, name)
             kinds = [self.kinds[place] for place in reads]
             self.kinds.append(op.result(kinds))
-            self.steps.append(Step(name=name, op=op.settle(name, kinds), reads=reads))
+            settled = op.settle(name, kinds)
+            self.steps.append(Step(name=name, op=settled, reads=reads, targets=targets))
             self.targets.append(targets)
+            self.timings.append(timing)
         return self._known[identity]
 
 
@@ -78,6 +97,7 @@ def draft(
     declared: Sequence[Column],
     schema: pl.Schema,
     label: str | None,
+    time: TimeRules | None,
 ) -> tuple[Draft, list[int]]:
     """Return the steps for `features` and the number of each feature's value.
 
@@ -86,7 +106,8 @@ def draft(
     read = list(dict.fromkeys(name for one in features for name in _columns(one)))
     targets = list(dict.fromkeys(name for one in features for name in _targets(one)))
     known = {column.name: column for column in declared}
-    wanted = [*read, *known, *targets, *([] if label is None else [label])]
+    timed = [] if time is None else [time.column, *dict(time.known_after)]
+    wanted = [*read, *known, *targets, *([] if label is None else [label]), *timed]
     if missing := [name for name in dict.fromkeys(wanted) if name not in schema]:
         raise UnknownColumn(missing, schema.names())
     for name in (*targets, label):
@@ -101,16 +122,18 @@ def draft(
     check_schema(columns, schema)
     made = Draft(inputs=tuple(columns), kinds=[column.kind for column in columns])
     shown = [_shown(made, one) for one in features]
-    for step, names in zip(made.steps, made.targets, strict=True):
-        if label in names and not step.op.label_safe:
+    for step, names, timing in zip(made.steps, made.targets, made.timings, strict=True):
+        if label in names and not (step.op.label_safe or timing.scheme == "past"):
             raise FeatureDefinitionError(
-                step.name, f"would leak the label {label!r} into the matrix; use target_mean"
+                step.name,
+                f"would leak the label {label!r} into the matrix; use target_mean, "
+                "or training='past'",
             )
     return made, shown
 
 
 def _shown(made: Draft, feature: Feature) -> int:
-    value = made.add(feature)
+    value = made.widened(made.add(feature))
     if made.kinds[value] != "double":
         raise DtypeMismatch(
             feature.name, made.kinds[value], "double", "the matrix (use one_hot, ordinal, ...)"
@@ -138,50 +161,68 @@ def fit(
     declared: Sequence[Column],
     train: pl.DataFrame | pl.LazyFrame,
     label: str | None,
-) -> tuple[FeatureSpec, pl.DataFrame]:
-    """Fit on the training rows; return the spec and the training matrix."""
-    made, shown = draft(features, declared, train.collect_schema(), label)
+    time: TimeRules | None = None,
+) -> tuple[FeatureSpec, Callable[[], pl.DataFrame]]:
+    """Fit on the training rows; return the spec and what makes the training matrix."""
+    made, shown = draft(features, declared, train.collect_schema(), label, time)
     targets = list(dict.fromkeys(name for names in made.targets for name in names))
     labels = [] if label is None else [label]
-    picked = [*(column.name for column in made.inputs), *targets, *labels]
+    timed = [] if time is None else [time.column]
+    picked = [*(column.name for column in made.inputs), *targets, *labels, *timed]
     frame = train.lazy().select(list(dict.fromkeys(picked))).collect(engine="in-memory")
-    work = work_frame(admit(made.inputs, frame))
+    clock = read_clock(time, frame)
+    admitted = admit(made.inputs, frame)
+    fitting = Fitting(
+        steps=dict(enumerate(made.steps, start=len(admitted))),
+        timings=made.timings,
+        known=dict(enumerate(admitted if clock is None else clock.masked(made.inputs, admitted))),
+        clock=clock,
+    )
     numbers = {name: frame[name].cast(pl.Float64).fill_nan(None) for name in targets}
-    fitted: list[Step] = []
-    for value, (step, wanted) in enumerate(
-        zip(made.steps, made.targets, strict=True), start=len(made.inputs)
-    ):
-        rows = Training(
-            name=step.name,
-            columns=tuple(work[column_name(place)] for place in step.reads),
-            targets=tuple(numbers[name] for name in wanted),
-        )
-        op = step.op.fit(rows)
-        fitted.append(Step(name=step.name, op=op, reads=step.reads, targets=wanted))
-        special = op.out_of_fold(rows)
-        if special is None:
-            work = work.with_columns(expressions(fitted[-1], value))
-        else:
-            work = work.with_columns(special.alias(column_name(value)))
-    outputs = tuple(_outputs(features, shown, fitted, len(made.inputs)))
+    for value, names in enumerate(made.targets, start=len(admitted)):
+        fitting.fit(value, {name: numbers[name] for name in names})
+    steps = tuple(fitting.steps.values())
+    for step in steps:
+        if place_of(type(step.op)) is not None:  # dagrun's own ops are linted by its tests
+            require(step.op, step.name, [made.kinds[place] for place in step.reads])
+    outputs = tuple(_outputs(features, shown, steps, since_when(made, clock)))
     _check_names([output.name for output in outputs], label)
-    spec = FeatureSpec(inputs=made.inputs, steps=tuple(fitted), outputs=outputs, label=label)
-    matrix = work.select(output.expression() for output in outputs)
-    return spec, matrix.with_columns(frame[name] for name in labels)
+    spec = FeatureSpec(inputs=made.inputs, steps=steps, outputs=outputs, label=label, time=time)
+    return spec, lambda: fitting.matrix(outputs).hstack([frame[name] for name in labels])
 
 
 def _outputs(
-    features: Sequence[Feature], shown: Sequence[int], steps: Sequence[Step], inputs: int
+    features: Sequence[Feature],
+    shown: Sequence[int],
+    steps: Sequence[Step],
+    since: Sequence[str | None],
 ) -> Iterator[Output]:
     for feature, value in zip(features, shown, strict=True):
-        op = steps[value - inputs].op
+        op = steps[value - len(since) + len(steps)].op
+        whole = feature.op.integer
+        output = Output(name=feature.name, value=value, integer=whole, available_since=since[value])
         parts = op.parts()
         if parts is None:
-            yield Output(name=feature.name, value=value, integer=op.integer)
+            yield output
         else:
             for place, part in enumerate(parts):
-                name = f"{feature.name}={part}"
-                yield Output(name=name, value=value, part=place, integer=op.integer)
+                yield replace(output, name=f"{feature.name}={part}", part=place)
+
+
+def since_when(made: Draft, clock: Clock | None) -> list[str | None]:
+    """Return since when each value can be had: as late as the latest of what it is made of."""
+    if clock is None:
+        return [None] * len(made.kinds)
+    declared = [
+        *((column.name, column.available_since) for column in made.inputs),
+        *((step.name, t.available_since) for step, t in zip(made.steps, made.timings, strict=True)),
+    ]
+    reads = [*(() for _ in made.inputs), *(step.reads for step in made.steps)]
+    since: list[int | None] = []
+    for (name, text), places in zip(declared, reads, strict=True):
+        own = [] if text is None else [clock.moment(name, "available_since", text)]
+        since.append(max([*own, *(s for p in places if (s := since[p]) is not None)], default=None))
+    return [None if one is None else write_moment(one, clock.dtype) for one in since]
 
 
 def _check_names(names: Sequence[str], label: str | None) -> None:

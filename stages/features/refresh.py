@@ -1,23 +1,28 @@
 """Renewing a spec: its frozen tables fitted on other rows, everything else left as it is.
 
 Guarantee: which tables those are, the ops say (`Op.renewable`); a table of the new spec is what
-fitting on these rows would have made of it, so that the rows a spec was fitted on give the same
-spec again. The rest of the state, the features and their order stay. The limit: whether a model
-can live with the new values is not known here; `dagrun.stages.bundle.refresh` measures it.
+fitting on these rows would have made of it, and names the last moment that they know, if rows have
+a time. So the rows that a spec was fitted on give the same spec again. The rest of the state, the
+features and their order stay. The limit: all rows count, whatever moment (`as_of`) the old tables
+were held to; whether a model can live with the new values is not known here, but measured by
+`dagrun.stages.bundle.refresh`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from dagrun.engine.errors import DagrunError
 from dagrun.stages.features.column import admit
+from dagrun.stages.features.knowledge import read_clock, see
+from dagrun.stages.features.plan import computed
 from dagrun.stages.features.spec import FeatureSpec
-from dagrun.stages.features.step import Step, column_name, expressions
+from dagrun.stages.features.step import column_name
 from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
+from dagrun.stages.ops.timing import UNTIMED
 from dagrun.stages.ops.training import Training
 
 
@@ -37,15 +42,41 @@ def renewable_steps(spec: FeatureSpec) -> tuple[int, ...]:
 def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> FeatureSpec:
     """Return the spec with its renewable tables fitted on `rows`.
 
-    The rows need the input columns that the tables are looked up by, and the fit-only columns
-    (targets) that they were made of.
+    The rows need the input columns that the tables are looked up by, the fit-only columns
+    (targets) that they were made of, and their time if the spec reads one.
 
     Raises:
         NothingToRefresh: no op has a renewable table, or the spec does not name its targets.
         UnknownColumn, DtypeMismatch, BadValue: the rows lack a column, or cannot be admitted.
         CannotFit: the rows do not determine a table.
     """
-    renewed = set(renewable_steps(spec))
+    renewed = renewable_steps(spec)
+    _check(spec, renewed)
+    count = len(spec.inputs)
+    needed = _inputs_below(spec, renewed)
+    columns = [spec.inputs[place] for place in needed]
+    targets = [name for place in renewed for name in spec.steps[place].targets]
+    time = None if spec.time is None else replace(spec.time, as_of=None)
+    timed = [] if time is None else [time.column]
+    frame = _columns(rows, [*(column.name for column in columns), *targets, *timed])
+    clock, admitted = read_clock(time, frame), admit(columns, frame)
+    values = admitted if clock is None else clock.masked(columns, admitted)
+    known = dict(zip(needed, values, strict=True))
+    steps = dict(enumerate(spec.steps, start=count))
+    for value in (count + place for place in renewed):
+        step = steps[value]
+        keys = computed(steps, known, step.reads)
+        training = Training(
+            name=step.name,
+            columns=tuple(keys[column_name(read)] for read in step.reads),
+            targets=tuple(_target(frame[name]) for name in step.targets),
+        )
+        seen = see(clock, step.op, training, step.targets, UNTIMED)
+        steps[value] = replace(step, op=step.op.fit(seen.fit), as_of=seen.as_of)
+    return replace(spec, steps=tuple(steps.values()), time=time)
+
+
+def _check(spec: FeatureSpec, renewed: Sequence[int]) -> None:
     if not renewed:
         raise NothingToRefresh("no op of it has a table that could be renewed without training")
     for step in (spec.steps[place] for place in renewed):
@@ -54,39 +85,15 @@ def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> Featur
                 f"it does not say which column {step.name!r} was made of; fit it once more with "
                 "this dagrun"
             )
-    needed = _needed(spec, renewed)
-    columns = [column for place, column in enumerate(spec.inputs) if place in needed]
-    targets = list(
-        dict.fromkeys(name for place in sorted(renewed) for name in spec.steps[place].targets)
-    )
-    frame = _columns(rows, [*(column.name for column in columns), *targets])
-    admitted = iter(admit(columns, frame))
+
+
+def _inputs_below(spec: FeatureSpec, places: Sequence[int]) -> list[int]:
     count = len(spec.inputs)
-    values = {place: next(admitted) for place in range(count) if place in needed}
-    work = pl.DataFrame([series.alias(column_name(place)) for place, series in values.items()])
-    numbers = {name: _target(frame[name]) for name in targets}
-    steps = list(spec.steps)
-    for place, step in enumerate(spec.steps):
-        value = count + place
-        if place in renewed:
-            train = _training(step, work, numbers)
-            steps[place] = replace(step, op=step.op.fit(train))
-            special = steps[place].op.out_of_fold(train) if value in needed else None
-            if special is not None:
-                work = work.with_columns(special.alias(column_name(value)))
-                continue
-        if value in needed:
-            work = work.with_columns(expressions(steps[place], value))
-    return replace(spec, steps=tuple(steps))
-
-
-def _needed(spec: FeatureSpec, renewed: set[int]) -> set[int]:
-    """Return the numbers of the values that the renewed steps are fitted on."""
-    count, needed = len(spec.inputs), set[int]()
-    for place, step in reversed(list(enumerate(spec.steps))):
-        if place in renewed or count + place in needed:
-            needed.update(step.reads)
-    return needed
+    needed = {count + place for place in places}
+    for place in range(len(spec.steps) - 1, -1, -1):
+        if count + place in needed:
+            needed.update(spec.steps[place].reads)
+    return [value for value in sorted(needed) if value < count]
 
 
 def _columns(rows: pl.DataFrame | pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -100,11 +107,3 @@ def _target(series: pl.Series) -> pl.Series:
     if not (series.dtype.is_numeric() or isinstance(series.dtype, pl.Boolean)):
         raise DtypeMismatch(series.name, str(series.dtype), "a number or bool", "a fit-only target")
     return series.cast(pl.Float64).fill_nan(None)
-
-
-def _training(step: Step, work: pl.DataFrame, numbers: Mapping[str, pl.Series]) -> Training:
-    return Training(
-        name=step.name,
-        columns=tuple(work[column_name(place)] for place in step.reads),
-        targets=tuple(numbers[name] for name in step.targets),
-    )

@@ -7,6 +7,7 @@ exact row twin, `row_exact` is False and `row_function` runs the batch twin on o
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +18,10 @@ import polars as pl
 from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
+from dagrun.stages.features.knowledge import TimeRules
+from dagrun.stages.features.plan import Plan, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
-from dagrun.stages.features.step import Output, Step, kinds_of, layers, run_layers
+from dagrun.stages.features.step import Output, Step, kinds_of
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: derived values are computed once
@@ -30,6 +33,8 @@ class FeatureSpec:
         steps: fitted ops; each reads inputs and earlier steps.
         outputs: the features, in the order of the matrix.
         label: the name of the label column, or None.
+        time: how the training rows' time was read, or None. Transforming reads no time:
+            `available_since` of a column or feature is not applied to the rows given here.
     """
 
     __dagrun_codec__: ClassVar[str] = "dagrun.stages.features.codec:SPEC"
@@ -38,6 +43,7 @@ class FeatureSpec:
     steps: tuple[Step, ...]
     outputs: tuple[Output, ...]
     label: str | None = None
+    time: TimeRules | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -48,6 +54,12 @@ class FeatureSpec:
     def row_inexact(self) -> tuple[str, ...]:
         """The steps without an exact row twin, as `name (op)`."""
         return tuple(f"{s.name} ({s.op.op})" for s in self.steps if not s.op.row_exact)
+
+    @property
+    def as_of(self) -> str | None:
+        """The last moment known to any frozen state (ISO 8601); None without a time of rows."""
+        told = [step.as_of for step in self.steps if step.as_of is not None]
+        return max(told, key=dt.datetime.fromisoformat, default=None)
 
     @property
     def row_exact(self) -> bool:
@@ -64,14 +76,15 @@ class FeatureSpec:
         check_schema(self.inputs, schema)
         names = [column.name for column in self.inputs]
         label = [self.label] if self.label is not None and self.label in schema else []
-        picked = frame.lazy().select(names + label).collect(engine="in-memory")
-        features = self.plan(picked).collect(engine="in-memory")
-        return features.with_columns(picked[name] for name in label)
+        if isinstance(frame, pl.LazyFrame):
+            frame = frame.select(names + label).collect(engine="in-memory")
+        features = self.plan(frame).collect(engine="in-memory")
+        return features.hstack([frame[name] for name in label])
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
-        values = run_layers(self._layers, admit(self.inputs, frame))
-        return values.select(self._outputs)
+        values = dict(enumerate(admit(self.inputs, frame)))
+        return self._plan.over(value_frame(values).lazy())
 
     def row_function(self) -> RowFunction:
         """Return the row twin, compiled: one row's values in, the features as floats out.
@@ -109,7 +122,7 @@ class FeatureSpec:
 
     @cached_property
     def _document(self) -> tuple[dict[str, object], Mapping[str, bytes]]:
-        return write_document(self.inputs, self.steps, self.outputs, self.label)
+        return write_document(self.inputs, self.steps, self.outputs, self.label, self.time)
 
     @cached_property
     def digest(self) -> str:
@@ -131,16 +144,13 @@ class FeatureSpec:
 
         Raises `UnknownVersion`, `UnknownOp`, or `SpecDamaged` for a missing or damaged part.
         """
-        inputs, steps, outputs, label = read_document(data, tables)
-        return cls(inputs=inputs, steps=steps, outputs=outputs, label=label)
+        inputs, steps, outputs, label, time = read_document(data, tables)
+        return cls(inputs=inputs, steps=steps, outputs=outputs, label=label, time=time)
 
     @cached_property
-    def _layers(self) -> list[list[pl.Expr]]:
-        return layers(self.steps, len(self.inputs))
-
-    @cached_property
-    def _outputs(self) -> list[pl.Expr]:
-        return [output.expression() for output in self.outputs]
+    def _plan(self) -> Plan:
+        count = len(self.inputs)
+        return make_plan(dict(enumerate(self.steps, start=count)), range(count), self.outputs)
 
     @cached_property
     def _written(self) -> tuple[RowWriter, str]:

@@ -1,7 +1,7 @@
-"""Steps: ops in a fixed order over numbered values, and how the batch twins of all are run.
+"""Steps: ops in a fixed order over numbered values, and the outputs that show them.
 
-Values are numbered: the inputs first, then one per step. A step reads earlier numbers only. The
-work frame has a column `v<number>` per value, or `v<number>.<part>` for a step with parts.
+Values are numbered: the inputs first, then one per step. A step reads earlier numbers only. A
+frame of values has a column `v<number>` per value.
 """
 
 from __future__ import annotations
@@ -19,33 +19,39 @@ from dagrun.stages.ops.op import Op
 class Step:
     """One fitted op; `name` is for readers, `reads` are value numbers.
 
-    `targets` are the fit-only columns that it was fitted on, for fitting it again.
+    `targets` are the fit-only columns that it was fitted on, for fitting it again. `as_of` is the
+    last moment at which one of the rows that it was fitted on became known (ISO 8601), or None when
+    there is no fit or the rows had no time.
     """
 
     name: str
     op: Op
     reads: tuple[int, ...]
     targets: tuple[str, ...] = ()
+    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One feature: its name, the value (and its part) that it shows, and its dtype."""
+    """One feature: its name, the value (and its part) that it shows, and its dtype.
+
+    `available_since` is the moment (ISO 8601) before which training rows had none, if declared.
+    """
 
     name: str
     value: int
     part: int | None = None
     integer: bool = False
+    available_since: str | None = None
 
-    def expression(self) -> pl.Expr:
+    def expression(self, value: pl.Expr) -> pl.Expr:
         """Return the feature's column, rounded to its output dtype."""
-        dtype = pl.Int32 if self.integer else pl.Float32
-        return pl.col(column_name(self.value, self.part)).cast(dtype).alias(self.name)
+        return value.cast(pl.Int32 if self.integer else pl.Float32).alias(self.name)
 
 
-def column_name(value: int, part: int | None = None) -> str:
-    """Return the work frame's column of a value."""
-    return f"v{value}" if part is None else f"v{value}.{part}"
+def column_name(value: int) -> str:
+    """Return the column of a value in a frame of values."""
+    return f"v{value}"
 
 
 def kinds_of(inputs: Sequence[Kind], steps: Sequence[Step]) -> list[Kind]:
@@ -54,34 +60,3 @@ def kinds_of(inputs: Sequence[Kind], steps: Sequence[Step]) -> list[Kind]:
     for step in steps:
         kinds.append(step.op.result([kinds[place] for place in step.reads]))
     return kinds
-
-
-def expressions(step: Step, value: int) -> list[pl.Expr]:
-    """Return the batch twin of a step as columns of the work frame."""
-    made = step.op.batch([pl.col(column_name(place)) for place in step.reads])
-    if isinstance(made, pl.Expr):
-        return [made.alias(column_name(value))]
-    return [one.alias(column_name(value, part)) for part, one in enumerate(made)]
-
-
-def layers(steps: Sequence[Step], inputs: int) -> list[list[pl.Expr]]:
-    """Return all batch twins, grouped so that a group reads only inputs and earlier groups."""
-    depth = [0] * inputs
-    made: dict[int, list[pl.Expr]] = {}
-    for value, step in enumerate(steps, start=inputs):
-        depth.append(1 + max(depth[place] for place in step.reads))
-        made.setdefault(depth[-1], []).extend(expressions(step, value))
-    return [made[layer] for layer in sorted(made)]
-
-
-def run_layers(made: Sequence[Sequence[pl.Expr]], inputs: Sequence[pl.Series]) -> pl.LazyFrame:
-    """Return the lazy work frame of all values over admitted input columns."""
-    frame = work_frame(inputs).lazy()
-    for layer in made:
-        frame = frame.with_columns(layer)
-    return frame
-
-
-def work_frame(inputs: Sequence[pl.Series]) -> pl.DataFrame:
-    """Return the work frame that holds only the input values."""
-    return pl.DataFrame([series.alias(column_name(i)) for i, series in enumerate(inputs)])

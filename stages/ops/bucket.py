@@ -7,9 +7,11 @@ The index is the number of edges at or below x, as by `numpy.digitize(x, edges)`
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Self
 
 import polars as pl
@@ -18,6 +20,9 @@ from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.training import Training
+
+MOST_COMPARED = 32
+"""Edges that a batch is compared with one by one; searching among more is faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +33,13 @@ class Bucketed(Op):
     edges: tuple[float, ...] = ()
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        place = pl.lit(pl.Series(self.edges, dtype=pl.Float64)).search_sorted(x[0], side="right")
-        return pl.when(x[0].is_not_null()).then(place.cast(pl.Float64))
+        known = pl.when(x[0].is_not_null())
+        if len(self.edges) > MOST_COMPARED:
+            edges = pl.lit(pl.Series(self.edges, dtype=pl.Float64))
+            return known.then(edges.search_sorted(x[0], side="right")).cast(pl.Int32)
+        one, zero = pl.lit(1, pl.Int8), pl.lit(0, pl.Int8)
+        reached = (pl.when(x[0] >= edge).then(one).otherwise(zero) for edge in self.edges)
+        return known.then(reduce(operator.add, reached, zero)).cast(pl.Int32)
 
     def row(self, x: Names) -> str:
         bisect, edges = x.bind(bisect_right, "bisect"), x.bind(self.edges, "edges")

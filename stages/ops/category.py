@@ -19,13 +19,17 @@ import polars as pl
 from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import KEY, TEXT, Kind
-from dagrun.stages.ops.op import Names, Op
-from dagrun.stages.ops.table import Scalar, Table, make_table
+from dagrun.stages.ops.op import Names, Op, indicator
+from dagrun.stages.ops.past import past_shares
+from dagrun.stages.ops.table import Scalar, Table, make_table, places
+from dagrun.stages.ops.timing import Scheme, timing
 from dagrun.stages.ops.training import Training
 
 MOST_COLUMNS = 10_000
 """The most categories that one_hot turns into columns."""
 _MOST_CODES = 2**24
+MOST_COMPARED = 16
+"""Strings that a batch is compared with one by one; numbering more of them first is faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class OneHot(Op):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        least = self.rare_below * sum(counts.values())
+        least = self.rare_below * counts.total()
         kept = sorted(value for value, count in counts.items() if count >= least)[self.first :]
         if not 0 < len(kept) <= MOST_COLUMNS:
             raise train.error(
@@ -61,7 +65,10 @@ class OneHot(Op):
         return tuple(re.sub(r"[\[\]<]", "_", str(value)) for value in self.categories)
 
     def batch(self, x: Sequence[pl.Expr]) -> list[pl.Expr]:
-        return [(x[0] == value).fill_null(False).cast(pl.Float64) for value in self.categories]
+        if len(self.categories) <= MOST_COMPARED or not isinstance(self.categories[0], str):
+            return [indicator(x[0] == value) for value in self.categories]
+        place = places(x[0], self.categories)
+        return [indicator(place == number) for number in range(len(self.categories))]
 
     def row(self, x: Names) -> str:
         count = len(self.categories)
@@ -98,7 +105,7 @@ class Coded(Op):
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         assert self.table is not None
-        return self.table.batch(x, self.unseen())
+        return self.table.batch(x, self.unseen(), pl.Int32() if self.integer else pl.Float64())
 
     def row(self, x: Names) -> str:
         assert self.table is not None
@@ -151,15 +158,30 @@ class Frequency(Coded):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        rows = sum(counts.values())
+        rows = counts.total()
         return replace(
             self, table=make_table({(value,): count / rows for value, count in counts.items()})
         )
 
+    def past(self, train: Training) -> pl.Series:
+        return past_shares(train)
 
-def frequency(*columns: Source, name: str | None = None) -> Features:
-    """Replace a category by its share of the training rows."""
-    return each(Frequency(), columns, name, "frequency")
+
+def frequency(
+    *columns: Source,
+    training: Scheme = "all",
+    as_of: str | None = None,
+    name: str | None = None,
+) -> Features:
+    """Replace a category by its share of the training rows.
+
+    `training` says what the training matrix shows: `"all"` the frozen table itself, `"past"` for
+    each row the share among the rows strictly before it, which needs a feature set with a `time`.
+    The table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
+    """
+    when = timing("frequency", as_of=as_of, scheme=training, allowed=("all", "past"))
+    made = each(Frequency(), columns, name, "frequency")
+    return tuple(replace(one, timing=when) for one in made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

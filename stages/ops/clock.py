@@ -49,6 +49,7 @@ class Clock(Op):
 
     op = "clock"
     takes = (MOMENT,)
+    vouched = (("integer-overflow", "moments are bounded to 1900..2100 before anything is added"),)
     zone: str | None
     tick: int = 1
     changes: tuple[int, ...] = ()
@@ -123,7 +124,7 @@ class TimePart(Op):
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         seconds, period = _TIME_PARTS[self.part]
-        return (x[0] // (seconds * _SECOND) % period).cast(pl.Float64)
+        return (x[0] // (seconds * _SECOND) % period).cast(pl.Int32, wrap_numerical=True)
 
     def row(self, x: Names) -> str:
         seconds, period = _TIME_PARTS[self.part]
@@ -165,7 +166,7 @@ class DayPart(Op):
     part: str
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return _DAY_PARTS[self.part][0](x[0].cast(pl.Int32).cast(pl.Date)).cast(pl.Float64)
+        return _DAY_PARTS[self.part][0](x[0].cast(pl.Int32).cast(pl.Date)).cast(pl.Int32)
 
     def row(self, x: Names) -> str:
         return f"{x.bind(_calendar(self.part), self.part)}[{x[0]}]"

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.op import Op
+from dagrun.stages.ops.timing import UNTIMED, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +25,14 @@ class Feature:
         op: the op with its settings, not fitted.
         inputs: columns of the frame, or features.
         targets: fit-only columns, absent when serving.
+        timing: what it declares about time, for fitting only.
     """
 
     name: str
     op: Op
     inputs: tuple[str | Feature, ...]
     targets: tuple[str, ...] = ()
+    timing: Timing = UNTIMED
 
 
 Features: TypeAlias = tuple[Feature, ...]

@@ -9,19 +9,21 @@ part of the spec's input schema. Sums are correctly rounded, so no row order sho
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import polars as pl
 
 from dagrun.stages.ops.define import Feature, Features, Source, flatten, name_of, number, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.groups import Groups
 from dagrun.stages.ops.kind import KEY
 from dagrun.stages.ops.op import Names, Op
-from dagrun.stages.ops.table import Table, flat, groups, make_table
+from dagrun.stages.ops.past import past_aggregates, past_smoothed, span_numbers
+from dagrun.stages.ops.table import Table, make_table
+from dagrun.stages.ops.timing import Scheme, timing
 from dagrun.stages.ops.training import Training
 
 
@@ -33,6 +35,7 @@ class Grouped(Op):
     """
 
     takes = (KEY,)
+    vouched = (("integer-overflow", "codes of several keys are below the product of their levels"),)
     targets = 1
     table: Table | None = None
     other: float | None = None
@@ -55,13 +58,6 @@ class Grouped(Op):
 
 
 Statistic = Literal["mean", "median", "min", "max", "count"]
-_STATISTICS: dict[str, Callable[[Training, list[float]], float]] = {
-    "mean": Training.mean,
-    "median": lambda _, values: statistics.median(values),
-    "min": lambda _, values: min(values),
-    "max": lambda _, values: max(values),
-    "count": lambda _, values: float(len(values)),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +73,15 @@ class GroupAgg(Grouped):
     other: float | None
 
     def fit(self, train: Training) -> Self:
-        found = groups(train.columns, train.targets[0])
-        if not found:
+        found = Groups.of(train.columns, train.targets[0])
+        if not len(found):
             raise train.error("no training row has both a key and a finite value")
-        aggregate = _STATISTICS[self.how]
-        entries = {
-            key: train.settled(aggregate(train, values), self.how) for key, values in found.items()
-        }
-        return replace(self, table=make_table(entries))
+        entries = train.taken(lambda: found.aggregates(self.how))
+        settled = {key: train.settled(value, self.how) for key, value in entries.items()}
+        return replace(self, table=make_table(settled))
+
+    def past(self, train: Training) -> pl.Series:
+        return past_aggregates(train, self.how, self.other)
 
 
 def group_agg(
@@ -93,30 +90,37 @@ def group_agg(
     by: Source,
     how: Statistic = "mean",
     default: float | None = None,
+    training: Scheme = "all",
+    as_of: str | None = None,
     name: str | None = None,
 ) -> Features:
     """Join a frozen aggregate (mean, median, min, max, count) of a column by key.
 
-    `value` is read when fitting only. It cannot be the label: `target_mean` aggregates that
-    without leaking each training row's own label.
+    `value` is read when fitting only. It cannot be the label, unless `training="past"`:
+    `target_mean` aggregates that without leaking each training row's own label.
+
+    `training` says what the training matrix shows: `"all"` the frozen table itself, `"past"` for
+    each row the aggregate of the rows known strictly before it, which needs a feature set with a
+    `time`. The table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
     """
-    if how not in _STATISTICS:
-        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(_STATISTICS)}")
+    when = timing("group_agg", as_of=as_of, scheme=training, allowed=("all", "past"))
+    if how not in get_args(Statistic):
+        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(get_args(Statistic))}")
     keys = tuple(only(key, "group_agg") for key in flatten([by], "group_agg"))
     other = None if default is None else number("group_agg", "default", default)
     derived = f"{value}_{how}_by_{'_'.join(name_of(key) for key in keys)}"
     op = GroupAgg(how=how, other=other)
-    return (Feature(name=name or derived, op=op, inputs=keys, targets=(value,)),)
+    return (Feature(name=name or derived, op=op, inputs=keys, targets=(value,), timing=when),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetMean(Grouped):
     """(sum of the target + prior * its overall mean) / (rows + prior), per key.
 
-    Training rows get it from the folds they are not in; everything else from the frozen table
-    of all training rows, and an unseen key the overall mean. Rows without a finite target do
-    not count. Formula: the m-estimate of Micci-Barreca, "A preprocessing scheme for
-    high-cardinality categorical attributes", 2001. Twin: scikit-learn
+    Training rows get it from the folds they are not in, or from their past; everything else from
+    the frozen table of all training rows, and an unseen key the overall mean. Rows without a
+    finite target do not count. Formula: the m-estimate of Micci-Barreca, "A preprocessing scheme
+    for high-cardinality categorical attributes", 2001. Twin: scikit-learn
     `TargetEncoder(smooth=prior, cv=folds)`, category_encoders `MEstimateEncoder(m=prior)`.
     """
 
@@ -126,11 +130,10 @@ class TargetMean(Grouped):
     folds: int
 
     def fit(self, train: Training) -> Self:
-        found = groups(train.columns, train.targets[0])
-        if not found:
+        found = Groups.of(train.columns, train.targets[0])
+        if not len(found):
             raise train.error("no training row has both a key and a target")
-        overall = train.mean(flat(found))
-        sums = {key: (math.fsum(values), len(values)) for key, values in found.items()}
+        overall, sums = train.mean(found.values), train.taken(found.sums)
         entries = {key: self._smooth(*pair, overall) for key, pair in sums.items()}
         return replace(self, table=make_table(entries), other=overall)
 
@@ -139,7 +142,8 @@ class TargetMean(Grouped):
         return (total + self.prior * overall) / weight if weight > 0.0 else overall
 
     def out_of_fold(self, train: Training) -> pl.Series:
-        fold = fold_numbers(len(train.targets[0]), self.folds)
+        rows = len(train.targets[0])
+        fold = span_numbers(train, self.folds) if train.spans else fold_numbers(rows, self.folds)
         parts = []
         for place in range(self.folds):
             outside = Training(
@@ -152,6 +156,9 @@ class TargetMean(Grouped):
             twin = self.fit(outside).batch([pl.col(name) for name in names])
             parts.append(inside.select("row", encoded=twin))
         return pl.concat(parts).sort("row")["encoded"]
+
+    def past(self, train: Training) -> pl.Series:
+        return past_smoothed(train, self._smooth)
 
 
 def fold_numbers(rows: int, folds: int) -> pl.Series:
@@ -170,13 +177,20 @@ def target_mean(
     by: Source,
     prior: float = 20.0,
     folds: int = 5,
+    training: Scheme = "folds",
+    as_of: str | None = None,
     name: str | None = None,
 ) -> Features:
     """Replace a key by the target's mean among its training rows, smoothed by `prior` rows.
 
-    In the training matrix of `fit_transform` the value is out of fold, so that a row's own
-    label does not leak into it. `target` is read when fitting only.
+    In the training matrix of `fit_transform` a row's own label does not leak into its value.
+    `training` says where that comes from: `"folds"`, from the folds it is not in, which are
+    scattered over the rows; `"spans"`, likewise, but a fold is a span of time, so that what
+    happened at about the same time stays out too; `"past"`, from the rows known strictly before
+    it. The last two need a feature set with a `time`. `target` is read when fitting only. The
+    table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
     """
+    when = timing("target_mean", as_of=as_of, scheme=training, allowed=("folds", "spans", "past"))
     weight = number("target_mean", "prior", prior)
     if weight < 0.0:
         raise FeatureDefinitionError("target_mean", f"prior must not be negative, got {prior}")
@@ -185,4 +199,4 @@ def target_mean(
     keys = tuple(only(key, "target_mean") for key in flatten([by], "target_mean"))
     derived = f"{target}_mean_by_{'_'.join(name_of(key) for key in keys)}"
     op = TargetMean(prior=weight, folds=folds)
-    return (Feature(name=name or derived, op=op, inputs=keys, targets=(target,)),)
+    return (Feature(name=name or derived, op=op, inputs=keys, targets=(target,), timing=when),)

@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import polars as pl
 
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import ANY, NUMBER, TEXT, Kind
-from dagrun.stages.ops.op import Names, Op
+from dagrun.stages.ops.op import Names, Op, indicator
 from dagrun.stages.ops.training import Training
 
 
@@ -82,15 +81,12 @@ class ImputeStat(Filled):
         if self.stat == "median":
             return replace(self, value=train.quantile(0.5))
         if self.stat == "mean":
-            return replace(self, value=train.mean(train.finite()))
-        if train.columns[0].dtype == pl.String:
-            return replace(self, value=_mode(train.counts()))
-        return replace(self, value=_mode(Counter(train.finite())) + 0.0)
-
-
-def _mode(counts: Counter[Any]) -> Any:
-    most = max(counts.values())
-    return min(value for value, count in counts.items() if count == most)
+            return replace(self, value=train.average())
+        if train.columns[0].dtype != pl.String:
+            return replace(self, value=train.sample.mode)
+        counts = train.counts()
+        most = max(counts.values())
+        return replace(self, value=min(str(v) for v, rows in counts.items() if rows == most))
 
 
 def impute_stat(*columns: Source, stat: Stat = "median", name: str | None = None) -> Features:
@@ -112,7 +108,7 @@ class MissingFlag(Op):
     integer = True
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return x[0].is_null().cast(pl.Float64)
+        return indicator(x[0].is_null())
 
     def row(self, x: Names) -> str:
         return f"1.0 if {x.null(0)} else 0.0"

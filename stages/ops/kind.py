@@ -10,6 +10,7 @@
 | date | Int64 days since 1970 | int | None |
 | clock, midnight (wall clock from 1900 to 2100) | Int64 microseconds | float, whole | nan |
 | day (from 1900 to 2100) | Int64 days since 1970 | int, a place in the calendar tables | -1 |
+| vector (to be taken apart) | Struct of Float32, null or whole | sequence of float | all nan |
 
 No column of either twin ever holds a NaN beside null: NaN is null at the door, and an op that
 could compute one makes it null. So in the row twin one canonical `nan` stands for null, and
@@ -24,7 +25,17 @@ Dtype = Literal["double", "int64", "string", "bool", "timestamp", "date"]
 """The dtype of an input column, as on the wire."""
 
 Kind = Literal[
-    "double", "int64", "string", "bool", "timestamp", "instant", "date", "clock", "midnight", "day"
+    "double",
+    "int64",
+    "string",
+    "bool",
+    "timestamp",
+    "instant",
+    "date",
+    "clock",
+    "midnight",
+    "day",
+    "vector",
 ]
 """The kind of a value between ops."""
 

@@ -1,9 +1,9 @@
 """What an op is: one transform, defined once, with its fit, its two twins and its null rule.
 
 An op is a frozen dataclass. Its fields are its settings and, with defaults, the state that `fit`
-gives them, all of them None, bool, int, float, str, tuples of these, or a `Table`: so it is a
-value, can be hashed for a stage's key, and can be written to a document and read back without code
-of its own.
+gives them, all of them None, bool, int, float, str, tuples of these, a `Table` or `Vectors`: so it
+is a value, can be hashed for a stage's key, and can be written to a document and read back without
+code of its own.
 
 Guarantee that every op keeps: for the same input bits the batch twin on any number of rows and
 the row twin give the same bits. Null stays null unless the op's docstring says otherwise.
@@ -55,11 +55,13 @@ class Op:
         takes: kinds accepted per input; the last holds for all further inputs.
         gives: the kind of the result.
         targets: how many fit-only columns it is fitted on.
-        integer: the result is a whole number below 2**24, so its feature is Int32.
+        integer: the result is a whole number below 2**24, so its feature is Int32. The batch
+            twin may be of any numeric dtype then (Int32 is the fastest); readers get Float64.
         row_exact: False when the row twin would not be exact; the spec then falls back to
             the batch twin for single rows, and says so.
         several: the result is several columns (see `parts`), which no other op can take.
         label_safe: the label may be its target, since training rows get values out of fold.
+        vouched: rules of the linter that the op breaks safely, as pairs of rule and reason.
     """
 
     op: ClassVar[str]
@@ -71,6 +73,7 @@ class Op:
     row_exact: ClassVar[bool] = True
     several: ClassVar[bool] = False
     label_safe: ClassVar[bool] = False
+    vouched: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def result(self, kinds: Sequence[Kind]) -> Kind:
         """Return the kind of the result for inputs of these (accepted) kinds."""
@@ -91,6 +94,13 @@ class Op:
         """Return what the training rows get instead of `batch`, or None for `batch` itself."""
         return None
 
+    def past(self, train: Training) -> pl.Series:
+        """Return what the training rows get of their past alone, by `train.timeline`.
+
+        Null where the past says nothing. Only ops with a frozen table have one.
+        """
+        raise NotImplementedError
+
     def renewable(self) -> Table | None:
         """Return the frozen table that may be fitted on newer rows without training the model.
 
@@ -110,3 +120,9 @@ class Op:
     def row(self, x: Names) -> str:
         """Return the row twin: a Python expression over the inputs' variables."""
         raise NotImplementedError
+
+
+def indicator(condition: pl.Expr) -> pl.Expr:
+    """Return 1 where the condition holds, 0 where it does not or is null, as Int32."""
+    # Several times as fast as casting the condition.
+    return pl.when(condition).then(pl.lit(1, pl.Int32)).otherwise(pl.lit(0, pl.Int32))

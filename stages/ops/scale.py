@@ -60,11 +60,7 @@ class Standardize(Scaled):
     op = "standardize"
 
     def fit(self, train: Training) -> Self:
-        values = train.finite()
-        mean = train.mean(values)
-        variance = train.mean([(value - mean) * (value - mean) for value in values])
-        std = math.sqrt(variance)
-        return replace(self, offset=mean, scale=reciprocal(std))
+        return replace(self, offset=train.average(), scale=reciprocal(train.deviation()))
 
 
 def standardize(*columns: Source, name: str | None = None) -> Features:
@@ -82,8 +78,7 @@ class MinMax(Scaled):
     op = "minmax"
 
     def fit(self, train: Training) -> Self:
-        values = train.finite()
-        low, high = min(values) + 0.0, max(values) + 0.0
+        low, high = train.sample.bounds
         return replace(self, offset=low, scale=reciprocal(high - low))
 
 

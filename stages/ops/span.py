@@ -31,6 +31,7 @@ class TimeSince(Op):
 
     op = "time_since"
     takes = (MOMENT,)
+    vouched = (("integer-overflow", "both moments are bounded to 1900..2100 first"),)
     rate: float
     origin: int | None
     origin_aware: bool

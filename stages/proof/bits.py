@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from dagrun.stages.features import FeatureSpec
-from dagrun.stages.features.step import Output, column_name
+from dagrun.stages.features.step import Output
 
 Bits = npt.NDArray[np.unsignedinteger[Any]]
 Precision = Literal["float32", "double"]
@@ -89,9 +89,9 @@ def shown(pattern: int, precision: Precision) -> str:
 class Unrounded(Output):
     """A feature as the ops gave it, before it is rounded to float32 or Int32."""
 
-    def expression(self) -> pl.Expr:
+    def expression(self, value: pl.Expr) -> pl.Expr:
         """Return the feature's column as Float64."""
-        return pl.col(column_name(self.value, self.part)).cast(pl.Float64).alias(self.name)
+        return value.cast(pl.Float64).alias(self.name)
 
 
 def unrounded(spec: FeatureSpec) -> FeatureSpec:

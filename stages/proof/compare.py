@@ -161,7 +161,9 @@ class Comparison:
         )
 
     def _values(self, row: int, columns: list[str]) -> Mapping[str, object]:
-        return self.frame.select(columns).row(row, named=True)
+        # Times as integers: Python has none beyond the year 9999, and Polars panics there.
+        physical = pl.selectors.temporal().to_physical()
+        return self.frame[row].select(columns).with_columns(physical).row(0, named=True)
 
 
 def columns_read(spec: FeatureSpec, feature: str) -> list[str]:

@@ -234,7 +234,7 @@ def test_block_minutes_are_plausible(departures: pl.DataFrame) -> None:
 def test_rain_is_a_whole_sum_of_six_hours(tables: Tables, pipeline: Pipeline) -> None:
     made = pipeline.stages["observations"](tables["weather"])
     wettest = made.sort("rain_6h", descending=True).row(0, named=True)
-    last = wettest["known_hour"] - dt.timedelta(hours=1)
+    last = wettest["known_at"] - dt.timedelta(hours=1)
     hours = tables["weather"].filter(
         pl.col("origin") == wettest["origin"],
         pl.col("time_hour").is_between(last - dt.timedelta(hours=5), last),

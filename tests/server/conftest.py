@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import polars as pl
 import pytest
 import xgboost
+from tests_bundles import CARRIERS
 
 from dagrun.server.client import Client
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
@@ -18,11 +19,15 @@ from dagrun.stages.features import (
     Column,
     cast,
     date_parts,
+    embed_lookup,
     feature_set,
+    hash_bucket,
+    lookup,
     missing_flag,
     one_hot,
     standardize,
     target_mean,
+    tokens,
 )
 
 
@@ -53,6 +58,10 @@ FEATURES = feature_set(
     date_parts("booked", parts=("month",), tz="UTC"),
     date_parts("bought", parts=("month",)),
     target_mean("late", by=("carrier",), prior=50),
+    lookup("carrier", table=CARRIERS, value="fleet", default=-1),
+    embed_lookup("carrier", table=CARRIERS, key="carrier", vector="vector", dimensions=2),
+    hash_bucket("carrier", "seats", buckets=64),
+    tokens("carrier", vocabulary=2),
     missing_flag("seats"),
     cast("seats", "holiday"),
     inputs=[

@@ -14,12 +14,25 @@ from dagrun.engine import canonical
 from dagrun.stages.bundle import Bundle, archive
 from dagrun.stages.features import (
     date_parts,
+    embed_lookup,
     feature_set,
+    hash_bucket,
     log1p,
+    lookup,
     one_hot,
     standardize,
     target_mean,
+    tokens,
 )
+
+CARRIERS = pl.DataFrame(
+    {
+        "carrier": ["UA", "", "é\x00東京", *(f"C{i}" for i in range(400))],
+        "fleet": [770, None, -(2**63), *range(400)],
+        "vector": [[float(i), -0.5 * i] for i in range(403)],
+    }
+)
+"""More rows than a document holds itself: the table becomes a blob."""
 
 FEATURES = feature_set(
     standardize("distance", "wind"),
@@ -28,6 +41,10 @@ FEATURES = feature_set(
     one_hot("carrier"),
     date_parts("sched_dep", parts=("hour", "weekday"), tz="America/New_York"),
     target_mean("late", by=("carrier",), prior=20),
+    lookup("carrier", table=CARRIERS, value="fleet", default=-1),
+    embed_lookup("carrier", table=CARRIERS, key="carrier", vector="vector", dimensions=2),
+    hash_bucket("carrier", "seats", buckets=64),
+    tokens("carrier", vocabulary=2),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 from hypothesis import given
 from tests_parity import RUNS, bits, fitted, frames
@@ -15,6 +17,7 @@ FRAME = pl.DataFrame(
         "s": ["a", "a", "b", "c"],
         "t": ["u", "v", "v", "u"],
         "y": [0.0, 1.0, 1.0, 0.0],
+        "at": [dt.date(2013, 1, day) for day in (1, 2, 3, 4)],
     }
 )
 
@@ -98,20 +101,32 @@ def test_another_target_is_another_formula() -> None:
 
 
 def test_words_about_an_input_do_not_change_bits_and_its_dtype_may() -> None:
-    def features(**settings: object) -> f.FeatureSet:
+    def features(time: str | None = None, **settings: object) -> f.FeatureSet:
         column = f.Column(name="x", **{"dtype": "double", **settings})  # type: ignore[arg-type]
-        return f.feature_set(f.cast("x"), inputs=[column])
+        return f.feature_set(f.cast("x"), inputs=[column], time=time)
 
-    found = compare(features(), features(nullable=False, available_since="2013-02-01"))
+    found = compare(features(), features(nullable=False))
     assert not found.identical
     assert found.same_bits
-    assert found.inputs[0].fields == (
-        ("nullable", True, False),
-        ("available_since", None, "2013-02-01"),
-    )
+    assert found.inputs[0].fields == (("nullable", True, False),)
     whole = FRAME.with_columns(pl.col("x").cast(pl.Int64))
     found = compare(features(), features(dtype="int64"), whole)
     assert "an input column is read as another dtype" in found.reasons
+    found = compare(features("at"), features("at", available_since="2013-01-02"))
+    assert found.same_bits
+    assert ("available_since", None, "2013-01-02") in found.inputs[0].fields
+    (value,) = only(found).values
+    assert (value.field, value.kind, value.after) == ("available_since", "time", "2013-01-02")
+
+
+def test_another_as_of_moment_alone_changes_no_bits() -> None:
+    features = f.feature_set(f.target_mean("y", by="s"), time="at")
+    later = FRAME.with_columns(pl.col("at").dt.offset_by("1d"))
+    found = compare(features, features, later)
+    (value,) = only(found).values
+    assert (value.field, value.before, value.after) == ("as_of", "2013-01-04", "2013-01-05")
+    assert found.same_bits
+    assert not found.identical
 
 
 PAIRS = f.feature_set(

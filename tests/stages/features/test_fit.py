@@ -135,7 +135,7 @@ def test_a_feature_set_is_a_value_with_a_digest() -> None:
 
 
 def test_declared_inputs() -> None:
-    declared = f.Column(name="n", dtype="int64", nullable=False, available_since="2013-01-01")
+    declared = f.Column(name="n", dtype="int64", nullable=False)
     train = pl.DataFrame({"n": [1, 2]}, schema={"n": pl.Int8})
     spec = f.feature_set("n", inputs=[declared]).fit(train)
     assert spec.inputs == (declared,)

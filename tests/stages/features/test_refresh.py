@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import polars as pl
@@ -99,3 +100,25 @@ def test_a_spec_without_tables_has_nothing_to_refresh() -> None:
     spec = f.feature_set(f.standardize("x"), f.one_hot("s"), f.ordinal("s")).fit(old())
     with pytest.raises(NothingToRefresh, match="no op of it has a table"):
         refresh_spec(spec, new())
+
+
+def test_renewed_tables_say_up_to_when_they_know() -> None:
+    days = pl.Series([dt.date(2013, 1, day) for day in (1, 2, 3)])
+    timed = f.feature_set(f.target_mean("target", by="t"), f.standardize("x"), time="at")
+    spec = timed.fit(old().with_columns(at=days))
+    assert [step.as_of for step in spec.steps] == ["2013-01-03", "2013-01-03"]
+    again = refresh_spec(spec, new().with_columns(at=days.dt.offset_by("1mo")))
+    assert [step.as_of for step in again.steps] == ["2013-02-03", "2013-01-03"]
+    assert refresh_spec(spec, old().with_columns(at=days)) == spec
+    with pytest.raises(UnknownColumn, match="'at'"):
+        refresh_spec(spec, new())
+
+
+def test_the_moment_that_old_tables_were_held_to_does_not_hold_new_rows_back() -> None:
+    days = pl.Series([dt.date(2013, 1, day) for day in (1, 2, 3)])
+    held = f.feature_set(f.frequency("s"), time="at", as_of="2013-01-02")
+    spec = held.fit(old().with_columns(at=days))
+    again = refresh_spec(spec, old().with_columns(at=days))
+    assert [step.as_of for step in (*spec.steps, *again.steps)] == ["2013-01-02", "2013-01-03"]
+    assert again.time is not None
+    assert again.time.as_of is None

@@ -1,0 +1,81 @@
+"""Parts that share rows, or are not one after the other in time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import polars as pl
+
+from dagrun.stages.features import FeatureSpec
+from dagrun.stages.ops.errors import UnknownColumn
+
+PartFault = tuple[Literal["overlap", "order"], str, str]
+
+
+def check_parts(
+    spec: FeatureSpec,
+    train: pl.DataFrame,
+    later: Mapping[str, pl.DataFrame],
+    key: Sequence[str],
+) -> Iterator[PartFault]:
+    """Yield `(kind, part, what was found)` for every pair of parts, the training rows first.
+
+    Rows with equal keys lie in both; or one begins before the other has ended; or it begins
+    before the frozen states of the spec were known. Time is that of the spec. Raises
+    `UnknownColumn` when a part lacks the key or the time.
+    """
+    parts = {"train": train, **later}
+    time = None if spec.time is None else spec.time.column
+    for name, frame in parts.items():
+        wanted = [*key, *([] if time is None else [time])]
+        if missing := [column for column in wanted if column not in frame.columns]:
+            raise UnknownColumn([f"{column} (of {name})" for column in missing], frame.columns)
+    names = list(parts)
+    for place, name in enumerate(names):
+        for after in names[place + 1 :]:
+            yield from _shared(name, parts[name], after, parts[after], key)
+            if time is not None:
+                yield from _order(name, parts[name][time], after, parts[after][time])
+    if time is not None and spec.as_of is not None:
+        for name, frame in later.items():
+            yield from _known(spec.as_of, name, frame[time])
+
+
+def _shared(
+    name: str, one: pl.DataFrame, after: str, two: pl.DataFrame, key: Sequence[str]
+) -> Iterator[PartFault]:
+    if not key:
+        return
+    shared = two.select(key).join(one.select(key).unique(), on=key, how="semi", nulls_equal=True)
+    if shared.height:
+        example = ", ".join(f"{k}={v}" for k, v in shared.sort(key).row(0, named=True).items())
+        said = f"{shared.height:,} of {two.height:,} rows are also in {name}, such as {example}"
+        yield "overlap", after, said
+
+
+def _order(name: str, one: pl.Series, after: str, two: pl.Series) -> Iterator[PartFault]:
+    last, first = one.max(), two.min()
+    if last is None or first is None or last < first:  # type: ignore[operator]
+        return
+    early = int((two <= last).sum())
+    yield "order", after, f"{early:,} of {len(two):,} rows are not after {name}, which ends {last}"
+
+
+def _known(as_of: str, name: str, times: pl.Series) -> Iterator[PartFault]:
+    first = times.min()
+    if isinstance(first, dt.datetime):
+        zoned = first.tzinfo is not None
+        moment = first.astimezone(dt.UTC) if zoned else first
+    elif isinstance(first, dt.date):
+        moment = dt.datetime.combine(first, dt.time())
+    else:
+        return
+    if dt.datetime.fromisoformat(as_of) >= moment:
+        yield (
+            "order",
+            name,
+            f"begins {first}, but frozen states hold what became known until {as_of}; "
+            "fit with an earlier as_of, or leave a gap between the parts",
+        )
