@@ -8,9 +8,7 @@ The limit: a value of the right type in a wrong place is for digests and golden 
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable
 from dataclasses import fields
-from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dagrun.stages.ops.errors import SpecDamaged
@@ -18,8 +16,7 @@ from dagrun.stages.ops.errors import SpecDamaged
 
 def check_fields(value: Any, what: str) -> None:
     """Raise `SpecDamaged` for `what` unless each field of a dataclass has its declared type."""
-    kind: Hashable = type(value)
-    hints = _hints(kind)
+    hints = _hints(type(value))
     for field in fields(value):
         given = getattr(value, field.name)
         if not fits(given, hints.get(field.name, Any)):
@@ -27,12 +24,16 @@ def check_fields(value: Any, what: str) -> None:
             raise SpecDamaged(what, problem)
 
 
-@cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    try:
-        return get_type_hints(kind)
-    except NameError:  # an op of one's own that imports a name for type checkers only
-        return {}
+def _hints(kind: type[object]) -> dict[str, Any]:
+    if kind not in _FOUND:
+        try:
+            _FOUND[kind] = get_type_hints(kind)
+        except NameError:  # an op of one's own that imports a name for type checkers only
+            _FOUND[kind] = {}
+    return _FOUND[kind]
+
+
+_FOUND: dict[type[object], dict[str, Any]] = {}
 
 
 def fits(value: object, hint: Any) -> bool:

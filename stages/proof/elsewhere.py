@@ -67,7 +67,7 @@ def compare_processes(
         folder = Path(name)
         SPEC.dump(spec, folder / "spec")
         frame.select(column.name for column in spec.inputs).write_ipc(folder / "frame")
-        write_job(folder, spec)
+        write_orders(folder, spec)
         for process, variables in surroundings.items():
             run_module(
                 "dagrun.stages.proof.worker",
@@ -88,11 +88,11 @@ def _slabs(path: Path, width: int) -> Slabs:
         yield start, bits[start : start + SLAB]
 
 
-def write_job(folder: Path, spec: FeatureSpec) -> None:
+def write_orders(folder: Path, spec: FeatureSpec) -> None:
     """Write what a process needs beside its files: where to import from, and which ops."""
     modules = sorted({type(step.op).__module__ for step in spec.steps} - {"__main__"})
-    job = {"path": [entry for entry in sys.path if entry], "modules": modules}
-    (folder / "job.json").write_text(json.dumps(job), "utf-8")
+    orders = {"path": [entry for entry in sys.path if entry], "modules": modules}
+    (folder / "orders.json").write_text(json.dumps(orders), "utf-8")
 
 
 def run_module(
