@@ -23,7 +23,7 @@ WAYS: tuple[Way, ...] = get_args(Way)
 """How features are computed anew: by the row twin; by the batch twin on single rows, on parts of
 the frame, on the frame in random chunks, in the streaming engine; and by the spec read back from
 its document."""
-IN_DOUBLE: frozenset[Way] = frozenset(("row twin", "parts"))
+IN_DOUBLE: frozenset[Way] = frozenset(("row twin", "one row", "parts"))
 """The ways that are compared in double as well; the others differ from them only in how the
 engine hands out rows."""
 FAILURES = (Exception, pl.exceptions.PanicException)
