@@ -40,6 +40,7 @@ PAGES = {
             "dagrun.stages.evaluate",
         ],
     ),
+    "proof": ("Proving parity", ["dagrun.stages.proof", "dagrun.stages.proof.strategies"]),
     "bundles": ("Bundles and the registry", ["dagrun.stages.bundle"]),
     "client": ("The client", ["dagrun.server.client"]),
 }

@@ -124,7 +124,7 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., nullable: bool = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage")
+    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +151,8 @@ class Model(_message.Message):
     TRAINED_FROM_FIELD_NUMBER: _ClassVar[int]
     TRAINED_TO_FIELD_NUMBER: _ClassVar[int]
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
+    RECHECKED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    RECHECKED_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     bundle_digest: str
@@ -163,7 +165,9 @@ class Model(_message.Message):
     trained_from: str
     trained_to: str
     lineage: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    rechecked_rows: int
+    rechecked_different: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model",)

@@ -29,6 +29,14 @@ _FILE = click.Path(exists=True, dir_okay=False)
     show_default=True,
     help="Threads that answer.",
 )
+@click.option(
+    "--recheck",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=0.001,
+    show_default=True,
+    help="Share of the served rows that the batch twin computes again, to compare.",
+)
 def serve(**options: Any) -> int:
     """Serve models over gRPC.
 

@@ -11,13 +11,19 @@ from dagrun.ui.terminal import tell, tell_error
 
 
 def serve(
-    *, names: tuple[str, ...], pipeline: str | None, host: str, port: int, threads: int
+    *,
+    names: tuple[str, ...],
+    pipeline: str | None,
+    host: str,
+    port: int,
+    threads: int,
+    recheck: float,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     use_project(pipeline)
     sources = [find_source(name) for name in names]
     registry = open_registry(pipeline) if any(isinstance(name, str) for name in sources) else None
-    settings = ServerSettings(host=host, port=port, threads=threads)
+    settings = ServerSettings(host=host, port=port, threads=threads, recheck=recheck)
     try:
         serving.serve(sources, settings, registry=registry, report=tell)
     except GoldenMismatch as error:

@@ -83,6 +83,26 @@ def profile(**options: Any) -> int:
     return carry_out("dagrun.cli.spec_profile:profile", options)
 
 
+@spec.command(
+    epilog="Example: dagrun spec rehearse flights@champion --python ../next/.venv/bin/python"
+)
+@click.argument("name", metavar="NAME[@ALIAS]|FILE")
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="The interpreter of another environment that has dagrun: rehearse with its libraries.",
+)
+@pipeline_option
+@json_option
+def rehearse(**options: Any) -> int:
+    """Replay a model's golden rows and list which values would change.
+
+    With --python under the library versions of another environment. Ends with code 5 if a bit
+    differs.
+    """
+    return carry_out("dagrun.cli.spec_rehearse:rehearse", options)
+
+
 @spec.command(epilog="Example: dagrun spec check; dagrun spec check features:FEATURES")
 @click.argument("name", metavar="[MODULE:NAME|NAME@ALIAS|FILE|ARTIFACT]", required=False)
 @click.option(

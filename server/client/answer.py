@@ -73,6 +73,8 @@ class ModelInfo:
         metrics: figures of the evaluation.
         trained_from, trained_to: span of the training data; may be empty.
         lineage: what the bundle was built from: artifact name to logical digest.
+        rechecked_rows: served rows that the batch twin computed again since the server started.
+        rechecked_different: of these, rows with other bits; anything but 0 is a skew.
     """
 
     name: str
@@ -87,6 +89,8 @@ class ModelInfo:
     trained_from: str
     trained_to: str
     lineage: Mapping[str, str]
+    rechecked_rows: int
+    rechecked_different: int
 
 
 def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
@@ -128,4 +132,6 @@ def model_info(model: pb.Model) -> ModelInfo:
         trained_from=model.trained_from,
         trained_to=model.trained_to,
         lineage=dict(model.lineage),
+        rechecked_rows=model.rechecked_rows,
+        rechecked_different=model.rechecked_different,
     )

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from dagrun.engine.errors import DefinitionError
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.serving import answers
+from dagrun.server.serving.recheck import Rechecked
 from dagrun.server.serving.refusals import ModelNotServed
 from dagrun.server.serving.rows import RowReader, wire
 from dagrun.stages.bundle import (
@@ -53,7 +54,8 @@ class ServedModel:
         version: its place in the registry, None for a bundle served from a file.
         reader: reads rows of the model's columns.
         tail: the part of each response that names version, digest and threshold.
-        description: what `GetModel` answers.
+        description: what `GetModel` answers, but for the counts of `rechecked`.
+        rechecked: what came of the served rows that were computed again.
     """
 
     def __init__(self, name: str, bundle: Bundle, version: ModelVersion | None = None) -> None:
@@ -66,6 +68,7 @@ class ServedModel:
         number = version.version if version else 0
         self.tail = answers.tail(bundle.threshold, number, bundle.digest)
         self.description = _describe(name, number, bundle)
+        self.rechecked = Rechecked()
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
 
@@ -86,6 +89,16 @@ class ServedModel:
         # Beyond the range of float32 lies infinity, for this path as for the others.
         with np.errstate(over="ignore"):
             return np.array([self._row(row) for row in rows], np.float32)
+
+    def described(self) -> pb.Model:
+        """Return the description with the counts of this moment."""
+        made = pb.Model()
+        made.CopyFrom(self.description)
+        made.rechecked_rows, made.rechecked_different = (
+            self.rechecked.rows,
+            self.rechecked.different,
+        )
+        return made
 
     def report(self, now: datetime | None = None) -> list[str]:
         """Return lines for the operator: what is served, the proof, and what makes it slow."""

@@ -16,6 +16,7 @@ from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.serving import answers
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.recheck import Recheck
 from dagrun.server.serving.refusals import (
     DeadlinePassed,
     Method,
@@ -42,6 +43,7 @@ class Prediction:
 
     def __init__(self, models: Models, settings: ServerSettings) -> None:
         self._models, self._settings = models, settings
+        self.recheck = Recheck(settings.recheck, settings.recheck_waiting)
         self._answered = _Counter()
 
     @property
@@ -73,7 +75,7 @@ class Prediction:
             values = [read(row.values) for row in rows]
         except NotAdmitted:
             raise self._refused(model, parsed(pb.PredictRequest, data)) from None
-        response = _score(model, values, features=request.include_features)
+        response = _score(model, values, self.recheck, features=request.include_features)
         self._answered.add()
         return response
 
@@ -102,12 +104,12 @@ class Prediction:
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""
         request = parsed(pb.GetModelRequest, data)
-        return self._models.get(request.model).description.SerializeToString()
+        return self._models.get(request.model).described().SerializeToString()
 
     def list_models(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe all models."""
         models = sorted(self._models.current.items())
-        response = pb.ListModelsResponse(models=[model.description for _, model in models])
+        response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
     def _refused(self, model: ServedModel, request: pb.PredictRequest) -> Exception:
@@ -119,18 +121,25 @@ class Prediction:
         return ValuesRefused(model.name, model.reader.violations(request))
 
 
-def _score(model: ServedModel, rows: Sequence[Sequence[Scalar]], *, features: bool) -> bytes:
+def _score(
+    model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
+) -> bytes:
     """Return the response for admitted rows."""
-    threshold = model.threshold
-    scorer = model.scorer
+    threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
         parts = []
         for row in rows:
-            answer = answers.encode(*scorer.score(row), threshold)
+            scored = scorer.score(row)
+            if wants():
+                recheck.take((model, row, scorer.features, scored.margin))
+            answer = answers.encode(*scored, threshold)
             parts.append(answers.with_features(answer, scorer.features) if features else answer)
     else:
         matrix = model.matrix(rows)
         scores = model.bundle.booster.predict_values(matrix, nthread=1)
+        for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
+            if wants():
+                recheck.take((model, row, served, margin))
         pairs = zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True)
         parts = [answers.encode(*pair, threshold) for pair in pairs]
         if features:

@@ -91,6 +91,7 @@ class Server:
         self._server.stop(grace).wait()
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
+        self.prediction.recheck.close(grace)
         self._streams.close()
 
     def __enter__(self) -> Server:
@@ -189,6 +190,15 @@ def serve(
         report("stopping: finishing what is in flight")
         server.stop()
     report(f"stopped: {server.prediction.answered} calls answered with scores")
+    for line in _rechecked(server):
+        report(line)
+
+
+def _rechecked(server: Server) -> Iterator[str]:
+    counts = [model.rechecked for model in server.models.current.values()]
+    if rows := sum(count.rows for count in counts):
+        different = sum(count.different for count in counts)
+        yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
 
 
 def _listening(server: Server) -> tuple[str, str]:

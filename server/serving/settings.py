@@ -30,6 +30,8 @@ class ServerSettings:
         drain_seconds: how long a server that was told to stop answers on, reporting NOT_SERVING,
             so that load balancers and watchers go elsewhere first.
         grace_seconds: how long requests in flight may take after that.
+        recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
+        recheck_waiting: rows that may wait for that; further ones are dropped and counted.
     """
 
     host: str = "127.0.0.1"
@@ -46,3 +48,5 @@ class ServerSettings:
     max_streams: int = 16
     drain_seconds: float = 0.25
     grace_seconds: float = 30.0
+    recheck: float = 0.001
+    recheck_waiting: int = 1_000

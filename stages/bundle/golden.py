@@ -43,8 +43,12 @@ class Difference:
     twin: Twin
 
     def __str__(self) -> str:
+        return f"golden row {self.row}, {self.name} ({self.twin} path): {self.bits}"
+
+    @property
+    def bits(self) -> str:
+        """Both patterns and their values, for people."""
         return (
-            f"golden row {self.row}, {self.name} ({self.twin} path): "
             f"expected 0x{self.expected:08x} ({_value(self.expected)!r}), "
             f"found 0x{self.found:08x} ({_value(self.found)!r})"
         )
@@ -84,8 +88,11 @@ class GoldenMismatch(DagrunError):
         )
 
 
-def check(bundle: Bundle) -> GoldenReport:
-    """Replay the bundle's golden rows through the batch path and the row path."""
+def check(bundle: Bundle, *, kept: int = DIFFERENCES_SHOWN) -> GoldenReport:
+    """Replay the bundle's golden rows through the batch path and the row path.
+
+    The report lists the first `kept` differences and counts all.
+    """
     golden = bundle.golden
     expected = _side_by_side(golden.features, golden.margins, golden.probabilities)
     names = (*bundle.spec.names, "margin", "probability")
@@ -106,7 +113,7 @@ def check(bundle: Bundle) -> GoldenReport:
                 found=int(found[twin][row, column]),
                 twin=twin,
             )
-            for row, column, twin in differences[:DIFFERENCES_SHOWN]
+            for row, column, twin in differences[:kept]
         ),
     )
 

@@ -17,6 +17,7 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
+from dagrun.stages.features.typed import check_fields
 from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
@@ -120,6 +121,10 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
         steps = tuple(_read_step(step, tables) for step in form["steps"])
         outputs = tuple(Output(**output) for output in form["features"])
         label, time = form["label"], _read_time(form.get("time"))
+        if not isinstance(label, str | None):
+            raise TypeError(f"the label {label!r} is no name")
+        for part in (*inputs, *steps, *outputs):
+            check_fields(part, what)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
     _check_places(inputs, steps, outputs)
@@ -138,6 +143,7 @@ def _read_step(form: Mapping[str, Any], tables: Mapping[str, bytes]) -> Step:
     if set(state) != {field.name for field in fields(kind)}:
         raise SpecDamaged(f"op {kind.op!r} of the feature spec", f"has the state {sorted(state)}")
     op: Op = kind(**state)
+    check_fields(op, f"op {kind.op!r} of the feature spec")
     return Step(
         name=form["name"],
         op=op,
@@ -164,12 +170,19 @@ def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
         return tuple(_value(item, tables) for item in form)
     if isinstance(form, dict):
         if "hex" in form:
-            return float.fromhex(form["hex"])
+            number = float.fromhex(form["hex"])
+            if form.get("dec") != repr(number):
+                raise SpecDamaged("the feature spec", f"says {form}, two different numbers")
+            return number
         if "table" in form:
             return read_table(form["table"], tables)
         if "vectors" in form:
             return read_vectors(form["vectors"], tables)
-        return Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
+        table = Table(keys=_value(form["keys"], tables), values=_value(form["values"], tables))
+        check_fields(table, "a table of the feature spec")
+        if {len(key) for key in table.keys} != {len(table)}:
+            raise SpecDamaged("a table of the feature spec", "has columns of other lengths")
+        return table
     return form
 
 

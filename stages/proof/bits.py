@@ -87,16 +87,20 @@ def shown(pattern: int, precision: Precision) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrounded(Output):
-    """A feature as the ops gave it, before it is rounded to float32 or Int32."""
+    """A feature as its op gave it, before it is rounded to float32 or Int32."""
 
     def expression(self, value: pl.Expr) -> pl.Expr:
-        """Return the feature's column as Float64."""
-        return value.cast(pl.Float64).alias(self.name)
+        """Return the feature's column as it is."""
+        return value.alias(self.name)
 
 
-def unrounded(spec: FeatureSpec) -> FeatureSpec:
-    """Return the spec with doubles for features. It has no document of its own."""
+def unrounded(spec: FeatureSpec, frame: pl.DataFrame) -> FeatureSpec:
+    """Return the spec with features as the ops give them. It has no document of its own.
+
+    Features whose batch twin gives float32 already, as that of vectors does, are left out.
+    """
     outputs = tuple(
         Unrounded(name=one.name, value=one.value, part=one.part) for one in spec.outputs
     )
-    return replace(spec, outputs=outputs)
+    schema = replace(spec, outputs=outputs).plan(frame[:0]).collect_schema()
+    return replace(spec, outputs=tuple(one for one in outputs if schema[one.name] != pl.Float32))

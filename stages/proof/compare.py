@@ -70,16 +70,17 @@ def _compare_as(
     ways: Sequence[Way],
     manner: Manner,
 ) -> Proof:
-    wanted = spec if precision == "float32" else unrounded(spec)
-    made = Comparison(spec=wanted, frame=frame, precision=precision)
+    made = Comparison(spec=spec, frame=frame, precision=precision)
     try:
+        wanted = spec if precision == "float32" else unrounded(spec, frame)
+        made.spec = wanted
         made.whole = wanted.transform(frame).select(wanted.names)
     except DagrunError:
         raise
     except FAILURES as error:
         made.fail("batch twin", f"{type(error).__name__}: {error}")
         return made.proof()
-    for way in ways:
+    for way in ways if wanted.outputs else ():
         if precision == "float32" or way in IN_DOUBLE:
             made.add(way, COMPUTED[way](wanted, frame, manner))
     return made.proof()

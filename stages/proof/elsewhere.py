@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +67,16 @@ def compare_processes(
         folder = Path(name)
         SPEC.dump(spec, folder / "spec")
         frame.select(column.name for column in spec.inputs).write_ipc(folder / "frame")
-        write_job(folder, spec)
+        write_orders(folder, spec)
         for process, variables in surroundings.items():
-            run_worker("dagrun.stages.proof.worker", folder, process, variables, python, timeout)
+            run_module(
+                "dagrun.stages.proof.worker",
+                [name],
+                process,
+                python,
+                timeout=timeout,
+                variables=variables,
+            )
             for twin in TWINS if spec.row_exact else TWINS[:1]:
                 made.add(f"{process}, {twin}", _slabs(folder / twin, len(spec.names)))
     return made.proof()
@@ -81,27 +88,31 @@ def _slabs(path: Path, width: int) -> Slabs:
         yield start, bits[start : start + SLAB]
 
 
-def write_job(folder: Path, spec: FeatureSpec) -> None:
+def write_orders(folder: Path, spec: FeatureSpec) -> None:
     """Write what a process needs beside its files: where to import from, and which ops."""
     modules = sorted({type(step.op).__module__ for step in spec.steps} - {"__main__"})
-    job = {"path": [entry for entry in sys.path if entry], "modules": modules}
-    (folder / "job.json").write_text(json.dumps(job), "utf-8")
+    orders = {"path": [entry for entry in sys.path if entry], "modules": modules}
+    (folder / "orders.json").write_text(json.dumps(orders), "utf-8")
 
 
-def run_worker(
+def run_module(
     module: str,
-    folder: Path,
+    arguments: Sequence[str],
     name: str,
-    variables: Mapping[str, str],
     python: str,
+    *,
     timeout: float,
+    variables: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a module on a folder in another process. Raises `WorkerFailed`."""
-    command = [python, "-P", "-m", module, str(folder)]
+    """Run a module in another process. Raises `WorkerFailed` for the process called `name`."""
+    surroundings = {**os.environ, **(variables or {})}
+    if python != sys.executable:  # its own packages, not those of this one
+        for variable in ("PYTHONPATH", "PYTHONHOME"):
+            surroundings.pop(variable, None)
     try:
         done = subprocess.run(
-            command,
-            env={**os.environ, **variables},
+            [python, "-P", "-m", module, *arguments],
+            env=surroundings,
             capture_output=True,
             text=True,
             check=False,

@@ -76,10 +76,11 @@ class Proof:
 
     def __str__(self) -> str:
         plural = "s" * (self.frames != 1)
+        width = max(map(len, self.compared), default=0)
         lines = [
             f"{self.different:,} of {sum(self.compared.values()):,} values differ "
             f"({self.rows:,} rows in {self.frames:,} frame{plural}, {self.features:,} features)",
-            *(f"  {way:<12} {count:>16,} values" for way, count in self.compared.items()),
+            *(f"  {way:<{width}}  {count:>13,} values" for way, count in self.compared.items()),
             *(f"  {difference}" for difference in self.differences),
         ]
         return "\n".join(lines)

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from dagrun.engine.errors import DagrunError, DefinitionError
+from dagrun.engine.errors import DagrunError
 from dagrun.stages.features import Column, FeatureSet, FeatureSpec
 from dagrun.stages.ops.define import Source
-from dagrun.stages.ops.errors import CannotFit
+from dagrun.stages.ops.errors import CannotFit, DtypeMismatch, FeatureDefinitionError
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table
 from dagrun.stages.proof import strategies
@@ -159,8 +159,8 @@ def _search(
     def examine(example: Any) -> None:
         try:
             proof = proof_of(example)
-        except (CannotFit, DefinitionError) as error:
-            if declared and isinstance(error, DefinitionError):
+        except (CannotFit, DtypeMismatch, FeatureDefinitionError) as error:
+            if declared and not isinstance(error, CannotFit):
                 raise
             unfit.append(str(error))
             hypothesis.reject()

@@ -20,9 +20,9 @@ from dagrun.stages.proof.ways import COMPUTED, Manner, slabs
 
 def main(folder: Path) -> None:
     """Write `batch twin` and `row twin` into the folder: the bits of all rows, row by row."""
-    job = json.loads((folder / "job.json").read_text("utf-8"))
-    sys.path.extend(entry for entry in job["path"] if entry not in sys.path)
-    for module in job["modules"]:
+    orders = json.loads((folder / "orders.json").read_text("utf-8"))
+    sys.path.extend(entry for entry in orders["path"] if entry not in sys.path)
+    for module in orders["modules"]:
         importlib.import_module(module)
     spec = SPEC.load(folder / "spec", None)
     frame = pl.read_ipc(folder / "frame")

@@ -62,15 +62,66 @@ EVERY_OP: dict[str, Callable[[], Source]] = {
         *f.group_agg("target", by=("s", "i"), how="max", default=-7.5, name="most"),
     ),
     "target_mean": lambda: f.target_mean("target", by=("t", "b"), prior=3),
+    "clip_z": lambda: f.clip_z("x", "i"),
+    "yeo_johnson": lambda: f.yeo_johnson("x", "i"),
+    "norm_text": lambda: f.ordinal(f.norm_text("s", "few")),
+    "null_if": lambda: f.null_if("x", values=[0.0, -1.0]),
+    "map_text": lambda: f.frequency(f.map_values("few", values={"é": "e", "": None})),
+    "map_number": lambda: f.map_values("few", values={"é": 1.5, "": -0.0, "東京": 0.1}),
+    "rare_group": lambda: f.ordinal(f.rare_group("few", rare_below=0.15)),
+    "parse_number": lambda: f.parse_number(
+        "written", thousands=",", prefixes=("$",), units={"": 1, "km": 1000, "%": 0.01}
+    ),
+    "parse_date": lambda: f.date_parts(
+        f.parse_date("written", format=("%Y-%m-%d", "%d.%m.%Y")), parts=("day_of_year", "year")
+    ),
+    "parse_datetime": lambda: f.date_parts(
+        f.parse_datetime("written", format="%Y-%m-%d %H:%M:%S.%f"), parts=("minute_of_day",)
+    ),
+    "hash_bucket": lambda: f.hash_bucket("s", "i", "b", "d", buckets=64, seed=3),
+    "lookup": lambda: f.lookup("few", table=GIVEN, key="word", value="size", default=-1.5),
+    "tokens": lambda: (
+        *f.tokens("t", "few", vocabulary=8),
+        *f.tokens("written", vocabulary=5, how="tfidf", name="weight"),
+    ),
+    "hashed_tokens": lambda: f.tokens("t", "written", hashing=4, how="flag"),
+    "embed_lookup": lambda: f.embed_lookup(
+        "few", table=GIVEN, key="word", vector="vector", dimensions=3
+    ),
+    "elements": lambda: f.embed_lookup(
+        "few", table=GIVEN, key="word", vector="vector", dimensions=3, unseen="null"
+    ),
+    "counts": lambda: f.tokens("few", hashing=3),
 }
-INPUTS = (*COLUMNS[:-1], f.Column(name="few", dtype="string"))
+GIVEN = pl.DataFrame(
+    {
+        "word": ["", "é", "東京", "a\x00b"],
+        "size": [0.1, None, -2.5e-300, 7.0],
+        "vector": [[0.1, -0.0, 1e-42], [3.4e38, 1.0, 0.3], [-1.0, 2.0, 5.0], [0.0, 0.5, 9.0]],
+    }
+)
+_WRITTEN = (
+    *("1", "-2.50", "$ 99", "$1,234.5", "12%", "3.2 km", " 7", "1e5", "٣", "0.1", ".5", "-0", ""),
+    *("2013-03-10", "29.02.2000", "29.02.1900", "2013-11-03 01:30:00.25", "1899-12-31", "10.3.13"),
+    *("2013-03-10 23:59:59.999999", "2100-01-01", "late late, LATE; é", "İstanbul km", None),
+)
+INPUTS = (
+    *COLUMNS[:-1],
+    f.Column(name="few", dtype="string"),
+    f.Column(name="written", dtype="string"),
+)
 
 
 def rows(count: int, seed: int = 0) -> pl.DataFrame:
-    """Return random rows of `INPUTS`, `few` being one of few words."""
+    """Return random rows of `INPUTS`; `few` has few words, `written` numbers and dates."""
     frame = random_frame(INPUTS, count, seed=seed)
-    words = pl.Series(["", "a", "é", "東京", None, "a\x00b", "never"])
-    return frame.with_columns(few=words.gather(pl.arange(0, count, eager=True) * 31 % 53 % 7))
+    words = pl.Series(["", "a", "a", "é", "é", "é", "東京", "東京", None, "a\x00b", "never"])
+    written = pl.Series(_WRITTEN)
+    number = pl.arange(0, count, eager=True)
+    return frame.with_columns(
+        few=words.gather(number * 31 % 53 % len(words)),
+        written=written.gather(number * 7919 % 104_729 % len(written)),
+    )
 
 
 def training(count: int = 2_000) -> pl.DataFrame:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dagrun.stages import features as f
 from dagrun.stages.ops.errors import CannotFit
+from dagrun.stages.proof import bits as proof_bits
 from dagrun.stages.proof import compare, strategies
-from dagrun.stages.proof.bits import FORMATS, batch_bits
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 RUNS = settings(
@@ -23,7 +23,7 @@ RUNS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-NAN_BITS = FORMATS["float32"].null
+NAN_BITS = proof_bits.FORMATS["float32"].null
 
 COLUMNS = (
     f.Column(name="x", dtype="double"),
@@ -55,7 +55,12 @@ def frames(least: int = 0) -> st.SearchStrategy[pl.DataFrame]:
 
 
 def bits(matrix: pl.DataFrame) -> np.ndarray:
-    return batch_bits(matrix)
+    return proof_bits.batch_bits(matrix)
+
+
+def row_bits(spec: f.FeatureSpec, frame: pl.DataFrame) -> np.ndarray:
+    row = spec.row_function()
+    return proof_bits.row_bits(map(row, spec.rows_of(frame)), len(spec.names))
 
 
 def assert_twins(spec: f.FeatureSpec, frame: pl.DataFrame) -> None:

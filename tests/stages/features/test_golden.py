@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import golden_specs
 import pytest
 
-from dagrun.engine.errors import UnknownVersion
+from dagrun.engine.errors import DagrunError, UnknownVersion
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
@@ -82,6 +84,40 @@ def test_whatever_is_unknown_or_missing_is_refused_by_name(path: Path) -> None:
             read(with_step({**step, "reads": [len(form["inputs"]) + place]}))
     with pytest.raises(SpecDamaged, match="not JSON"):
         FeatureSpec.from_bytes(golden.document[:-1], golden.tables)
+
+
+def places(form: object, at: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Yield the way to every part of a document, of lists to the first two."""
+    yield at
+    inner = form.items() if isinstance(form, dict) else enumerate(form[:2])  # type: ignore[index]
+    for key, value in inner:
+        if isinstance(value, dict | list):
+            yield from places(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+def changed(form: Any, at: tuple[Any, ...], value: object) -> Any:
+    if not at:
+        return value
+    copy = dict(form) if isinstance(form, dict) else list(form)
+    copy[at[0]] = changed(form[at[0]], at[1:], value)
+    return copy
+
+
+@every_file
+def test_a_value_of_another_type_is_refused_wherever_it_stands(path: Path) -> None:
+    golden = golden_specs.read(path)
+    form = json.loads(golden.document)
+    refused = 0
+    for at in places(form):
+        for value in ([], {"hex": "0x1p0"}, 7 if at[-1:] == ("name",) else "text"):
+            data = json.dumps(changed(form, at, value)).encode()
+            try:
+                FeatureSpec.from_bytes(data, golden.tables)
+            except DagrunError:
+                refused += 1
+    assert refused > 50
 
 
 @every_file
