@@ -10,6 +10,7 @@ but the sign of a zero or the payload of a NaN.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagrun.engine.codec import Dumped, Ordered
+from dagrun.engine.context import current
 from dagrun.engine.errors import DagrunError, DefinitionError
 from dagrun.engine.frames.roworder import keeps_order
 from dagrun.engine.frames.streaming import (
@@ -31,6 +33,8 @@ from dagrun.engine.frames.streaming import (
 from dagrun.engine.frames.tabledigest import TableIdentity, digest_table
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+LARGE = 1 << 28
+"""Bytes of a lazy table from which it is told that it was held in memory."""
 
 
 class NotATable(DagrunError):
@@ -59,7 +63,7 @@ class TableCodec:
     """Stores `pl.DataFrame`, `pl.LazyFrame` and `pyarrow.Table`.
 
     A lazy frame is streamed when `Ordered` gives it an order or its plan keeps one; otherwise it
-    is collected in memory.
+    is collected in memory, and a large one warned of.
     """
 
     def dump(self, value: Any, path: Path) -> Dumped:
@@ -70,6 +74,8 @@ class TableCodec:
         if isinstance(value, pl.LazyFrame) and (order_by or _streams(value)):
             return _dumped(write_lazy(value, path, order_by))
         frame = _as_frame(value)
+        if isinstance(value, pl.LazyFrame) and frame.estimated_size() >= LARGE:
+            _warn_of_collected(frame)
         if order_by:
             frame = sorted_by(frame, order_by)
         identity = digest_table(frame)
@@ -94,6 +100,15 @@ class TableCodec:
 
 
 TABLE = TableCodec()
+
+
+def _warn_of_collected(frame: pl.DataFrame) -> None:
+    with contextlib.suppress(DefinitionError):  # outside a stage nobody can declare an order
+        current().logger.warning(
+            "a lazy result of %.1f GB was held in memory, since streaming its plan need not keep "
+            "the order of its rows; declare order_by=... to have it written in pieces",
+            frame.estimated_size() / 1e9,
+        )
 
 
 def _streams(frame: pl.LazyFrame) -> bool:

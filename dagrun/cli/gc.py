@@ -18,10 +18,11 @@ def gc(
     keep_runs: int,
     grace: float,
     budget: int | None,
+    keep_logs: float | None,
     as_json: bool,
 ) -> int:
     """Collect and tell what went. Raises `NoStore` or `StoreError`."""
-    policy = Policy(keep_runs=keep_runs, grace=grace, budget=budget)
+    policy = Policy(keep_runs=keep_runs, grace=grace, budget=budget, keep_logs=keep_logs)
     collected = collect(open_store(pipeline), policy, dry_run=dry_run)
     if as_json:
         going = [

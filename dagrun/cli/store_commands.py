@@ -23,7 +23,9 @@ def _read_size(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     return int(float(found[1]) * _BYTES[found[2]])
 
 
-def _read_duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+def _read_duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", value)
     if not found:
         raise click.BadParameter(f"{value!r} is not a duration such as 90s, 30m, 12h or 7d")
@@ -69,6 +71,12 @@ def fsck(**options: Any) -> int:
     callback=_read_size,
     metavar="SIZE",
     help="Of the rest, remove only until the store fits: 800MB, 20GB.",
+)
+@click.option(
+    "--keep-logs",
+    callback=_read_duration,
+    metavar="DURATION",
+    help="Remove run logs older than this, too, but for the last runs' and pinned ones': 90d.",
 )
 @json_option
 def gc(**options: Any) -> int:

@@ -75,7 +75,7 @@ def collected_lines(collected: Collected, *, dry_run: bool, budget: int | None) 
         counts: Counter[str] = Counter()
         last: dict[str, int] = {}
         for each in collected.going:
-            name = each.stage or "(nobody's)"
+            name = "(run logs)" if each.kind == "run log" else each.stage or "(nobody's)"
             sizes[name] += each.file.size
             counts[name] += each.kind == "entry"
             last[name] = max(last.get(name, 0), each.file.used)

@@ -1,4 +1,4 @@
-"""Collecting what nothing needs any more: entries, then the blobs that only they needed.
+"""Collecting what nothing needs any more: entries, the blobs that only they needed, old run logs.
 
 Kept are the results of each pipeline's last runs, what refs name (model versions, pins), and
 whatever was written or used within the grace period or since the oldest run that is going on.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.locks import held, is_held
 from dagrun.engine.store.store import RUN_LOCK, Store
 from dagrun.engine.store.survey import StoredFile, Survey, needs, survey
+from dagrun.engine.upkeep.runlogs import old_logs, remove_logs
 
 KEEP_RUNS = 10
 GRACE = 86400.0
@@ -40,19 +41,21 @@ class Policy:
     Attributes:
         keep_runs: results of this many last runs of each pipeline and choice of targets.
         grace: seconds for which everything is kept after it was last used.
-        budget: bytes that the store may take; None removes all that is not kept.
+        budget: bytes that results may take; None removes all that are not kept.
+        keep_logs: seconds for which run logs are kept; None keeps them for good.
     """
 
     keep_runs: int = KEEP_RUNS
     grace: float = GRACE
     budget: int | None = None
+    keep_logs: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Going:
-    """A file to be collected; `name` is a key or a blob digest."""
+    """A file to be collected; `name` is a key, a blob digest or a run's id."""
 
-    kind: Literal["entry", "replaced entry", "blob"]
+    kind: Literal["entry", "replaced entry", "blob", "run log"]
     name: str
     file: StoredFile
     stage: str = ""
@@ -60,7 +63,7 @@ class Going:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What goes (or went), and the bytes of entries and blobs before and after it."""
+    """What goes (or went), and the bytes before and after it: of entries, blobs and these logs."""
 
     going: tuple[Going, ...]
     before: int
@@ -78,7 +81,8 @@ def collect(store: Store, policy: Policy, *, dry_run: bool = False) -> Collected
         now = _now(store)
         cutoff = min(now - int(policy.grace * 1e9), *_starts(store, now))
         found = survey(store)
-        marked = last_keys(Runs(store).newest_first(), policy.keep_runs) | found.pinned_keys.keys()
+        runs = list(last_runs(Runs(store).newest_first(), policy.keep_runs))
+        marked = {key for _, keys in runs for key in keys} | found.pinned_keys.keys()
         marked |= {
             key
             for stored in found.entries
@@ -86,10 +90,18 @@ def collect(store: Store, policy: Policy, *, dry_run: bool = False) -> Collected
             for key in stored.entry.elements
         }
         going = choose(found, marked, cutoff, policy.budget)
+        logs = []
+        if policy.keep_logs is not None:
+            limit = min(cutoff, now - int(policy.keep_logs * 1e9))
+            found_logs = old_logs(store, {run_id for run_id, _ in runs}, limit)
+            logs = [Going(kind="run log", name=run_id, file=file) for run_id, file in found_logs]
         if not dry_run:
             going = sweep(store, going, cutoff)
+            remove_logs(each.file.path for each in logs)
+        going = [*going, *logs]
     before = sum(stored.file.size for stored in found.entries)
     before += sum(file.size for file in found.blobs.values())
+    before += sum(each.file.size for each in logs)
     after = before - sum(each.file.size for each in going)
     return Collected(going=tuple(going), before=before, after=after)
 
@@ -112,16 +124,15 @@ def _starts(store: Store, now: int) -> Iterable[int]:
             yield file.used
 
 
-def last_keys(runs: Iterable[Run], count: int) -> set[str]:
-    """Return the keys that the last `count` runs of each pipeline and its targets had."""
+def last_runs(runs: Iterable[Run], count: int) -> Iterator[tuple[str, set[str]]]:
+    """Yield the ids of the last `count` runs of each pipeline and its targets, with their keys."""
     seen: Counter[tuple[str, ...]] = Counter()
-    keys: set[str] = set()
     for _, run in zip(range(SEARCHED_RUNS), runs, strict=False):
         what = (str(run.header.get("file")), *map(str, run.header.get("targets", ())))
         seen[what] += 1
         if seen[what] <= count:
-            keys.update(str(line["key"]) for line in run.stages.values() if line.get("key"))
-    return keys
+            keys = {str(line["key"]) for line in run.stages.values() if line.get("key")}
+            yield run.run_id, keys
 
 
 def choose(found: Survey, marked: Collection[str], cutoff: int, budget: int | None) -> list[Going]:

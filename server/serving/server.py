@@ -189,7 +189,8 @@ def serve(
         time.sleep(server.settings.drain_seconds)
         report("stopping: finishing what is in flight")
         server.stop()
-    report(f"stopped: {server.prediction.answered} calls answered with scores")
+    calls = server.prediction.answered
+    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
     for line in _rechecked(server):
         report(line)
 

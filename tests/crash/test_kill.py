@@ -210,3 +210,27 @@ def test_elements_done_before_a_kill_are_hits_after_it(
     assert 8 <= committed == kept
     again = sum(len(path.read_text()) - 1 for path in calls.iterdir())
     assert again == called - kept
+
+
+@pytest.mark.parametrize("moment", range(1 + ROUNDS // 10))
+def test_a_kill_while_many_publish_leaves_whole_entries_and_nothing_else(
+    project: ProjectFolder, moment: int
+) -> None:
+    """Their locks' files are being written, and become entries: some are cut short."""
+    stages = "".join(f"@stage\ndef s{n}() -> int:\n    return {n}\n" for n in range(400))
+    project.write("pipeline.py", "from dagrun import stage\n" + stages)
+    process = start(project)
+    entries = project.root / ".dagrun" / "entries"
+    while len(list(entries.glob("*/*.json"))) < 5 + moment:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    survivors = {path.stem for path in entries.glob("*/*.json")}
+    assert len(survivors) < 400
+    check_every_artifact(project)
+    result = project.run()
+    assert result.status == "done"
+    assert {stage.key for stage in result.stages if stage.status == "hit"} == survivors
+    store = project.root / ".dagrun"
+    assert [*(store / "tmp").iterdir(), *(store / "locks").iterdir()] == []
+    assert check(Store(store)).findings == ()

@@ -4,6 +4,7 @@ import pytest
 from tests_project import ProjectFolder, actions, statuses
 
 from dagrun.engine.events import StageRetried
+from dagrun.engine.explaining.artifacts import Artifacts
 
 
 @pytest.mark.parametrize("executor", ["inline", "threads", "processes"])
@@ -90,7 +91,8 @@ def test_a_file_made_in_the_scratch_folder_is_stored(project: ProjectFolder) -> 
         """,
     )
     assert statuses(project.run()) == {"written": "ran", "read": "ran"}
-    assert project.open().load("read") == "kept"
+    workspace = project.open()
+    assert workspace.store.load(Artifacts(workspace).last("read").output) == "kept"
     assert not list((project.root / ".dagrun/tmp").iterdir())
 
 

@@ -232,3 +232,32 @@ def test_runs_and_a_collector_without_mercy_get_along(two: ProjectFolder, tmp_pa
     assert collector.returncode == 0
     assert int(output) > 0
     assert check(store).damage == ()
+
+
+def test_logs_of_old_runs_go_but_for_the_last_and_the_pinned(two: ProjectFolder) -> None:
+    two.edit("pipeline.py", "return len", "print('counting'); return len")
+    ids = [two.run(params={"made.size": size}).run_id for size in ("1", "2", "3", "4")]
+    store = Store.open(two.root)
+    pin(store, ids[1], reason="of a paper")
+    moment = time.time() - 5 * DAY
+    for path in store.runs.rglob("*"):
+        os.utime(path, (moment, moment))
+    (store.runs / "20200101-000000-000000-dead.logs").mkdir()
+    lone = store.runs / "20200101-000000-000000-dead.logs" / "made.jsonl"
+    lone.write_bytes(b"its run's log went, and then gc was killed")
+    os.utime(lone, (moment, moment))
+
+    assert collect(store, Policy(keep_runs=1)).going == ()
+    assert collect(store, Policy(keep_runs=1, keep_logs=6 * DAY)).going == ()
+    policy = Policy(keep_runs=1, keep_logs=4 * DAY)
+    told = collect(store, policy, dry_run=True)
+    logs = {each.name for each in told.going if each.kind == "run log"}
+    assert logs == {lone.parent.name.removesuffix(".logs"), ids[0], ids[2]}
+    with store.running(ids[2]):
+        kept = collect(store, policy, dry_run=True)
+    assert ids[2] not in {each.name for each in kept.going}
+    assert len(list(store.runs.iterdir())) == 9
+    assert collect(store, policy) == told
+    assert {path.name.split(".")[0] for path in store.runs.iterdir()} == {ids[1], ids[3]}
+    assert check(store).findings == ()
+    assert collect(store, policy).going == ()
