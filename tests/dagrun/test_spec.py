@@ -12,6 +12,7 @@ from tests_cli import Answer, Call
 from tests_project import ProjectFolder
 
 from dagrun.cli.main import main
+from dagrun.engine.explaining.artifacts import Artifacts
 from dagrun.stages.bundle import read_bundle
 from dagrun.stages.features import feature_set, log1p, norm_text, ordinal, standardize
 from dagrun.stages.features.codec import SPEC
@@ -144,7 +145,7 @@ def test_five_hundred_features_are_a_few_lines(call: Call, tmp_path: Path) -> No
     assert lines[place + 1 :] == [
         "  standardize  250  c0_standardized, c1_standardized, c2_standardized, ...",
         "  log1p        250  c0_log1p, c1_log1p, c2_log1p, ...",
-        "  ordinal        1  s_norm_ordinal",
+        "  ordinal        1  s_normal_ordinal",
         "see them with: --all, or --feature 'PATTERN'",
     ]
     assert len(lines) < 60
@@ -231,7 +232,10 @@ def test_two_specs_are_compared(call: Call) -> None:
 def test_a_stage_may_refresh_and_its_lineage_says_so(call: Call, models: ProjectFolder) -> None:
     assert call("run").code == 0
     workspace = models.open()
-    bundle, renewed = workspace.load("bundle"), workspace.load("renewed")
+    artifacts = Artifacts(workspace)
+    bundle, renewed = (
+        workspace.store.load(artifacts.last(name).output) for name in ("bundle", "renewed")
+    )
     assert renewed.lineage.inputs["refreshed"] == bundle.digest
     assert renewed.lineage.inputs["bundle"] == bundle.digest
     assert renewed.lineage.inputs["rows"] == renewed.lineage.inputs["newer"]
