@@ -238,11 +238,21 @@ def command_page() -> str:
     return "\n\n".join(["# The command line", NOTE, *commands(main, "dagrun", None)]) + "\n"
 
 
+def index_page(pages: dict[str, str]) -> str:
+    """Write the page that leads to the others, by their titles."""
+    lines = [
+        f"- [{text.partition(chr(10))[0].removeprefix('# ')}]({name})"
+        for name, text in pages.items()
+    ]
+    return "\n\n".join(["# Reference", NOTE, "\n".join(lines)]) + "\n"
+
+
 def main() -> int:
     """Write the pages, or with --check return 1 when they differ from the code."""
     pages = {f"{page}.md": module_page(*content) for page, content in PAGES.items()}
     pages |= {"ops.md": ops_page(NOTE, signature)}
     pages |= {"commands.md": command_page(), "errors.md": error_page(), "modules.md": module_map()}
+    pages |= {"README.md": index_page(pages)}
     if "--check" not in sys.argv[1:]:
         FOLDER.mkdir(exist_ok=True)
         for name, text in pages.items():

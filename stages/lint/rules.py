@@ -99,8 +99,8 @@ RULES: dict[str, Rule] = {
         instead="name the characters, as in [0-9] and [A-Za-z], or take literal=True",
     ),
     "case-folding": Rule(
-        why="case follows the Unicode version of the library: Python 3.11 and Polars 2.1 differ at "
-        "55 code points, and at more wherever a word begins or ends",
+        why="case follows the Unicode version of the library: lower, upper and title differ for 55 "
+        "code points, title inside a word for 142,968",
         instead="set row_exact = False, so that single rows take the batch twin",
     ),
     "strip-default": Rule(
