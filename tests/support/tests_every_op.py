@@ -46,7 +46,6 @@ EVERY_OP: dict[str, Callable[[], Source]] = {
     "ordinal": lambda: f.ordinal("s", "i", "b", "d"),
     "frequency": lambda: f.frequency("s", "i", "b", "d"),
     "cross": lambda: f.frequency(f.cross("few", "i"), name="crossed"),
-    "lower": lambda: f.ordinal(f.lower("t"), name="lowered"),
     "clock": lambda: f.date_parts("at", parts=PARTS, tz="America/New_York", name="ny_{part}"),
     "day": lambda: f.date_parts("d", parts=("weekday", "week"), name="d_{part}"),
     "time_part": lambda: f.date_parts("wall", parts=("hour", "minute"), name="wall_{part}"),
