@@ -167,14 +167,6 @@ EXAMPLES: tuple[Example, ...] = (
         gaps="Null in either is null, hence here 0 in every column.",
     ),
     Example(
-        constructor="lower",
-        ops=("lower",),
-        call='ordinal(lower("s"))',
-        train=WORDS,
-        rows={"s": ["A", "b", "D", None]},
-        gaps="Null stays null. Single rows of a spec with it are computed by Polars.",
-    ),
-    Example(
         constructor="date_parts",
         ops=("clock", "day", "time_part", "day_part"),
         call='date_parts("at", parts=("hour", "weekday"), tz="America/New_York")',

@@ -16,6 +16,7 @@ from typing import Protocol
 import polars as pl
 
 from dagrun.stages.features.step import Step, column_name
+from dagrun.stages.ops.op import Op
 
 
 class Result(Protocol):
@@ -80,11 +81,16 @@ def _written(
 ) -> list[pl.Expr]:
     """Return a step's batch twin over `columns`, in which readers see whole numbers as Float64."""
     reads = [
-        columns[one].cast(pl.Float64) if one in steps and steps[one].op.integer else columns[one]
+        columns[one].cast(pl.Float64) if one in steps and _whole(steps[one].op) else columns[one]
         for one in steps[value].reads
     ]
     made = steps[value].op.batch(reads)
     return [made] if isinstance(made, pl.Expr) else made
+
+
+def _whole(op: Op) -> bool:
+    """Whether the batch twin of an op may give whole numbers that its readers take as doubles."""
+    return op.integer and op.gives == "double"
 
 
 def _layers(
@@ -137,7 +143,7 @@ def computed(
 ) -> pl.DataFrame:
     """Return the columns of `wanted` values, each once, as ops read them."""
     results = [
-        _Value(value=value, whole=value in steps and steps[value].op.integer)
+        _Value(value=value, whole=value in steps and _whole(steps[value].op))
         for value in dict.fromkeys(wanted)
     ]
     plan = make_plan(steps, given, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from tests_cli import Answer, Call
 from tests_project import ProjectFolder
 
 from dagrun.cli.main import main
+from dagrun.engine.explaining.artifacts import Artifacts
 from dagrun.stages.bundle import read_bundle
-from dagrun.stages.features import feature_set, log1p, lower, ordinal, standardize
+from dagrun.stages.features import feature_set, log1p, norm_text, ordinal, standardize
 from dagrun.stages.features.codec import SPEC
 from dagrun.stages.features.facts import features_of
 
@@ -136,7 +138,7 @@ def test_what_cannot_be_shown_is_told(call: Call, models: ProjectFolder) -> None
 def test_five_hundred_features_are_a_few_lines(call: Call, tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(250)]
     frame = pl.DataFrame({name: [1.0, 2.0] for name in names} | {"s": ["A", "b"]})
-    features = feature_set(standardize(*names), log1p(*names), ordinal(lower("s")))
+    features = feature_set(standardize(*names), log1p(*names), ordinal(norm_text("s")))
     path = tmp_path / "wide.spec"
     SPEC.dump(features.fit(frame), path)
     lines = call("spec", "show", str(path)).out.splitlines()
@@ -144,18 +146,53 @@ def test_five_hundred_features_are_a_few_lines(call: Call, tmp_path: Path) -> No
     assert lines[place + 1 :] == [
         "  standardize  250  c0_standardized, c1_standardized, c2_standardized, ...",
         "  log1p        250  c0_log1p, c1_log1p, c2_log1p, ...",
-        "  ordinal        1  s_lower_ordinal",
+        "  ordinal        1  s_normal_ordinal",
         "see them with: --all, or --feature 'PATTERN'",
     ]
-    assert (
-        "  row path  fallback: Polars on one row, since no exact row twin has: s_lower (lower)"
-        in lines
-    )
     assert len(lines) < 60
     assert len(call("spec", "show", str(path), "--all").out.splitlines()) > 501
     frame.write_parquet(tmp_path / "rows.parquet")
     told = call("spec", "profile", str(path), "--rows", str(tmp_path / "rows.parquet"))
     assert "... and 441 more (all of them: --json)" in told.out
+
+
+LOUD = """
+from dataclasses import dataclass
+
+from dagrun.stages.features import TEXT, Feature, Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loud(Op):
+    \"\"\"The text in capitals. Null stays null.\"\"\"
+
+    op = "loud"
+    takes = (TEXT,)
+    gives = "string"
+    row_exact = False
+    vouched = (("case-folding", "there is no row twin that it could differ from"),)
+
+    def batch(self, x):
+        return x[0].str.to_uppercase()
+
+
+LOUD = Feature(name="loud", op=Loud(), inputs=("s",))
+"""
+
+
+def test_features_without_a_row_twin_are_named(
+    call: Call, models: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.write("loudly.py", LOUD)
+    monkeypatch.syspath_prepend(str(models.root))
+    frame = pl.DataFrame({"s": ["A", "b"]})
+    loud = importlib.import_module("loudly").LOUD
+    SPEC.dump(feature_set(ordinal(loud)).fit(frame), models.root / "loud.spec")
+    path = str(models.root / "loud.spec")
+    wanted = "  row path  fallback: Polars on one row, since no exact row twin has: loud (loud)"
+    assert wanted in call("spec", "show", path).out.splitlines()
+    frame.write_parquet(models.root / "rows.parquet")
+    told = call("spec", "profile", path, "--rows", str(models.root / "rows.parquet"))
     assert "computed by Polars even for one row" in told.out
 
 
@@ -235,7 +272,10 @@ def test_two_specs_are_compared(call: Call) -> None:
 def test_a_stage_may_refresh_and_its_lineage_says_so(call: Call, models: ProjectFolder) -> None:
     assert call("run").code == 0
     workspace = models.open()
-    bundle, renewed = workspace.load("bundle"), workspace.load("renewed")
+    artifacts = Artifacts(workspace)
+    bundle, renewed = (
+        workspace.store.load(artifacts.last(name).output) for name in ("bundle", "renewed")
+    )
     assert renewed.lineage.inputs["refreshed"] == bundle.digest
     assert renewed.lineage.inputs["bundle"] == bundle.digest
     assert renewed.lineage.inputs["rows"] == renewed.lineage.inputs["newer"]

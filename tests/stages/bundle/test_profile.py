@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import polars as pl
 import pytest
 from tests_bundles import flights
 
 from dagrun.stages.bundle import Bundle
 from dagrun.stages.bundle.profile import profile
-from dagrun.stages.features import feature_set, lower, ordinal, standardize
+from dagrun.stages.features import TEXT, Feature, Op, feature_set, ordinal, standardize
 
 ROWS = flights(400, seed=3)
 
@@ -41,9 +44,24 @@ def test_importances_are_shares_of_the_models_gain_and_cover(bundle: Bundle) -> 
     assert best.name.startswith("wind")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lower(Op):
+    """The text in lower case. Null stays null."""
+
+    op = "lower"
+    takes = (TEXT,)
+    gives = "string"
+    row_exact = False
+    vouched = (("case-folding", "there is no row twin that it could differ from"),)
+
+    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
+        return x[0].str.to_lowercase()
+
+
 def test_every_feature_has_a_cost_and_those_of_polars_are_named() -> None:
     frame = pl.DataFrame({"x": [1.0, 2.0, None], "s": ["A", "b", None]})
-    spec = feature_set(standardize("x"), ordinal(lower("s"))).fit(frame)
+    lower = Feature(name="s_lower", op=Lower(), inputs=("s",))
+    spec = feature_set(standardize("x"), ordinal(lower)).fit(frame)
     made = profile(spec, frame)
     exact, slow = made.features
     assert (exact.exact, slow.exact) == (True, False)

@@ -140,10 +140,13 @@ def test_cyclical_and_time_since() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lower(Op):
+    """The text in lower case. Null stays null."""
+
     op = "lower"
     takes = (TEXT,)
     gives = "string"
     row_exact = False
+    vouched = (("case-folding", "there is no row twin that it could differ from"),)
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
         return x[0].str.to_lowercase()

@@ -156,7 +156,7 @@ def test_what_the_linter_refuses_is_not_proved(monkeypatch: pytest.MonkeyPatch) 
 def test_what_cannot_be_fitted_or_read_proves_nothing() -> None:
     constant = f.Column(name="x", dtype="double")
     with pytest.raises(NothingProved, match="no dtype of column 'x'"):
-        prove(f.feature_set(f.log1p("x"), f.lower("x")))
+        prove(f.feature_set(f.log1p("x"), f.norm_text("x")))
     with pytest.raises(DtypeMismatch):
         prove(f.ordinal("x"), [constant], examples=EXAMPLES)
 
