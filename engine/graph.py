@@ -107,21 +107,17 @@ class Graph:
                 if not missing[after]:
                     heapq.heappush(ready, position[after])
         if len(order) < len(names):
-            import networkx as nx
-
-            edges = nx.find_cycle(self.network)
-            raise Cycle([source for source, _ in edges] + [edges[0][0]])
+            raise Cycle(self._find_cycle())
         return tuple(order)
 
-    @functools.cached_property
-    def network(self) -> nx.DiGraph[str]:
-        """The graph for networkx, which most runs can do without: it takes 0.13 s to import."""
-        import networkx as nx
+    def _find_cycle(self) -> list[str]:
+        import networkx as nx  # takes 0.13 s, and a sound graph can do without
 
         edges = [(before, name) for name in self.stages for before in self._upstream[name]]
         network: nx.DiGraph[str] = nx.DiGraph(edges)
         network.add_nodes_from(self.stages)
-        return network
+        found = nx.find_cycle(network)
+        return [source for source, _ in found] + [found[0][0]]
 
     def _find_producers(self) -> dict[str, str]:
         producers: dict[str, str] = {}
@@ -173,13 +169,13 @@ class Graph:
             name = target if target in self.stages else self.producers.get(target)
             if name is None:
                 raise UnknownStage(target, self.where, list(self.stages))
-            wanted |= {name} | self._ancestors(name)
-        return tuple(name for name in self.order if name in wanted) if wanted else self.order
-
-    def _ancestors(self, name: str) -> set[str]:
-        import networkx as nx
-
-        return nx.ancestors(self.network, name)
+            wanted.add(name)
+        if not wanted:
+            return self.order
+        for name in reversed(self.order):  # what a stage needs comes before it
+            if name in wanted:
+                wanted.update(self._upstream[name])
+        return tuple(name for name in self.order if name in wanted)
 
     def consumers(self, name: str) -> tuple[str, ...]:
         """Return the stages that take an output of stage `name`."""

@@ -37,7 +37,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """A folder when imports first looked for modules in it; both None if there was no folder."""
+    """A folder when modules or metadata of distributions were first looked for in it.
+
+    Both are None if there was no folder.
+    """
 
     stamp: list[int] | None
     listing: str | None
@@ -46,7 +49,7 @@ class Searched:
 LOADED: dict[str, Loaded] = {}
 """The source files that were imported since `use_sources`, by path."""
 SEARCHED: dict[str, Searched] = {}
-"""The folders that imports have searched since then, installed ones left out."""
+"""The folders that were searched for modules or metadata since then, installed ones left out."""
 
 
 class SourceLoader(machinery.SourceFileLoader):
@@ -87,10 +90,16 @@ def use_sources() -> None:
     SEARCHED.clear()
 
 
+def note_search(folder: str) -> None:
+    """Note a folder as it is, before it is searched for the first time."""
+    if folder not in SEARCHED:
+        SEARCHED[folder] = Searched(stamp=stamp(folder), listing=listing(folder, modules=True))
+
+
 def _hook(folder: str) -> PathEntryFinder:
     if is_installed(folder + os.sep):
         raise ImportError("what is installed is imported as ever")
-    SEARCHED[folder] = Searched(stamp=stamp(folder), listing=listing(folder, modules=True))
+    note_search(folder)
     return _find_sources(folder)
 
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dagrun.engine.code.imports import is_installed
+from dagrun.engine.code.imports import is_installed, note_search
 from dagrun.engine.receipts.receipt import MOST_BYTES
 from dagrun.engine.receipts.stamps import RESTING_NS, content, rested, stamp
 
@@ -101,13 +101,16 @@ class Watch:
             return
         if event == "open":
             flags = arguments[2]
-            if isinstance(flags, int) and flags & _WRITING and not _is_ours():
+            if isinstance(flags, int) and flags & _WRITING and not _asker().startswith(_OURS):
                 self.doubts[f"loading writes {name}"] = None
             if name not in self.opened:
                 self.opened[name] = ""  # before it is opened here
                 self.opened[name] = _digest(name, self._began)
-        elif not _is_ours():
-            self.listed.add(name)
+        elif not (asker := _asker()).startswith(_OURS):
+            if asker.startswith(_METADATA):  # it lists a folder to pick what imports note of it
+                note_search(name)
+            else:
+                self.listed.add(name)
 
 
 _WATCHES: list[Watch] = []
@@ -130,8 +133,8 @@ def _digest(path: str, began_ns: int) -> str:
         return ""
 
 
-def _is_ours() -> bool:
-    """Tell whether the import system or dagrun itself asks, not the project."""
+def _asker() -> str:
+    """Return the file whose code opens or lists, helpers of the standard library passed over."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename == __file__ and frame.f_back:
         frame = frame.f_back
@@ -139,14 +142,14 @@ def _is_ours() -> bool:
     while name.startswith(_STDLIB_FILES) and frame.f_back:
         frame = frame.f_back
         name = frame.f_code.co_filename
-    return name.startswith(("<frozen importlib", _OUR_FOLDER))
+    return name
 
 
-_STDLIB_FILES = (
-    f"{os.path.dirname(os.__file__)}{os.sep}glob.py",  # noqa: PTH120
-    f"{os.path.dirname(os.__file__)}{os.sep}pathlib",  # noqa: PTH120
-    f"{os.path.dirname(os.__file__)}{os.sep}os.py",  # noqa: PTH120
-)
+_STDLIB = f"{os.path.dirname(os.__file__)}{os.sep}"  # noqa: PTH120
+_STDLIB_FILES = (f"{_STDLIB}glob.py", f"{_STDLIB}pathlib", f"{_STDLIB}os.py")
+_METADATA = f"{_STDLIB}importlib{os.sep}metadata{os.sep}"
+_OURS = ("<frozen importlib", _OUR_FOLDER)
+"""The import system and dagrun itself, whose questions are answered for elsewhere."""
 
 
 def unsteady_calls(trees: Sequence[ast.Module]) -> set[str]:

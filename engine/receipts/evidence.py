@@ -8,9 +8,9 @@ whose reach is warned of, local packages, and what `doubts` finds in the loading
 Not covered are the memory and other resources of the machine, which nothing asks for when nothing
 runs, and what loading reads from the store itself.
 
-Covered are the files that loading opened or imported, the folders in which modules and matches were
-looked for, `pyproject.toml`, the sources, dagrun itself, the metadata of distributions, and in the
-store its format, the entries and their blobs.
+Covered are the files that loading opened or imported, the folders in which modules, metadata and
+matches were looked for, `pyproject.toml`, the sources, dagrun itself, the metadata of
+distributions, and in the store its format, the entries and their blobs.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Witness:
             yield [path, found, True, False, listing(path, modules=False)]
 
     def _searched(self, absent: set[str]) -> Iterator[Json]:
-        """The folders of the project's modules; by their names, since a package may be inside."""
+        """The folders of modules and metadata; by their names, since a package may be inside."""
         for path, was in sorted(SEARCHED.items()):
             if was.stamp is None or was.listing is None:
                 absent.add(path)

@@ -67,7 +67,7 @@ def _module_names(folder: str) -> Iterator[str]:
     with os.scandir(folder) as items:
         for item in items:
             name = item.name
-            if name.endswith(_MODULES):
+            if name.lower().endswith(_MODULES):
                 yield name
             elif "." not in name and name != "__pycache__" and item.is_dir():
                 found = [init for init in _INITS if os.path.exists(f"{folder}/{name}/{init}")]  # noqa: PTH110

@@ -10,27 +10,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from dagrun.stages.lint.part import Part, Scope, function_name, part_of, scope_of, text, walk
 from dagrun.stages.lint.regex import is_shared
+from dagrun.stages.lint.values import fits, may_be_nan
 from dagrun.stages.ops.kind import Kind
-
-_DTYPES: dict[Kind, pl.DataType] = {
-    "double": pl.Float64(),
-    "string": pl.String(),
-    "bool": pl.Boolean(),
-}
-"""The dtype of a kind in the batch twin; Int64 for all others."""
 
 _SAFE = frozenset(
     re.findall(
         r"\S+",
         """
-        Abs Atan2 Ceil Clip Coalesce Exp FillNull Floor Log Log1p Negate ReplaceStrict Round Sign
-        SearchSorted Pow.Sqrt
+        Abs AsStruct Atan2 Ceil Clip Coalesce Exp FillNull Floor Log Log1p MaxHorizontal
+        MinHorizontal Negate ReplaceStrict Round Sign SearchSorted ToPhysical Pow.Sqrt
         Boolean.AllHorizontal Boolean.AnyHorizontal Boolean.IsBetween Boolean.IsFinite
         Boolean.IsIn Boolean.IsInfinite Boolean.IsNan Boolean.IsNotNan Boolean.IsNotNull
         Boolean.IsNull Boolean.Not
@@ -39,11 +33,12 @@ _SAFE = frozenset(
         Trigonometry.Radians Trigonometry.Sin Trigonometry.Sinh Trigonometry.Tan
         Trigonometry.Tanh
         StringExpr.ConcatHorizontal StringExpr.Contains StringExpr.CountMatches
-        StringExpr.EndsWith StringExpr.Head StringExpr.LenBytes StringExpr.LenChars
-        StringExpr.Lowercase StringExpr.Replace StringExpr.Slice StringExpr.StartsWith
+        StringExpr.EndsWith StringExpr.ExtractGroups StringExpr.Head StringExpr.LenBytes
+        StringExpr.LenChars StringExpr.Lowercase StringExpr.PadEnd StringExpr.Replace
+        StringExpr.ReplaceMany StringExpr.Slice StringExpr.StartsWith
         StringExpr.StripChars StringExpr.StripCharsEnd StringExpr.StripCharsStart
         StringExpr.StripPrefix StringExpr.StripSuffix StringExpr.Strptime StringExpr.Tail
-        StringExpr.Titlecase StringExpr.Uppercase
+        StringExpr.Titlecase StringExpr.Uppercase StructExpr.FieldByName
         TemporalExpr.Day TemporalExpr.IsoYear TemporalExpr.Month TemporalExpr.OrdinalDay
         TemporalExpr.Quarter TemporalExpr.Week TemporalExpr.WeekDay TemporalExpr.Year
         """,
@@ -62,10 +57,9 @@ _REFUSED = {
     "UniqueCounts UpperBound ValueCounts",
     "hash": "Hash",
     "random": "Random",
-    "categorical": "Categorical ToPhysical",
+    "categorical": "Categorical",
     "power": "Pow.Generic",
-    "function-differs": "Pow.Cbrt Trigonometry.ArcTanh RoundSF MaxHorizontal MinHorizontal "
-    "StringExpr.Find StringExpr.Reverse",
+    "function-differs": "Pow.Cbrt Trigonometry.ArcTanh RoundSF StringExpr.Find StringExpr.Reverse",
     "text-to-number": "StringExpr.ToInteger StringExpr.ToDecimal",
     "time-zone": "TemporalExpr.BaseUtcOffset TemporalExpr.ConvertTimeZone "
     "TemporalExpr.DSTOffset TemporalExpr.ReplaceTimeZone",
@@ -79,96 +73,31 @@ _COMPARING = {"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "EqValidity", "NotEqVal
 _PLAIN = {*_WRAPPING, *_COMPARING, "And", "Or", "Xor", "LogicalAnd", "LogicalOr", "TrueDivide"}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One node of an expression tree: its sort, what Polars says of it, and its operands."""
-
-    expression: pl.Expr
-    sort: str
-    form: Any
-    operands: tuple[Part, ...]
-
-    @property
-    def constant(self) -> bool:
-        """Whether no column is read."""
-        return not self.expression.meta.root_names()
-
-    def dtype(self, schema: dict[str, pl.DataType]) -> pl.DataType | None:
-        """Return the dtype of the part; None when Polars cannot tell."""
-        try:
-            frame = pl.LazyFrame(schema=schema)
-            return frame.select(self.expression.alias("value")).collect_schema()["value"]
-        except pl.exceptions.PolarsError:
-            return None
-
-    def number(self) -> float | None:
-        """Return the value of a constant number, else None."""
-        if not self.constant:
-            return None
-        try:
-            value = pl.select(self.expression.alias("value")).item()
-        except (ValueError, pl.exceptions.PolarsError):
-            return None
-        return float(value) if isinstance(value, int | float) else None
-
-
-def part_of(expression: pl.Expr) -> Part:
-    """Return the tree of an expression; of a Python function, a part of the sort `Python`."""
-    try:
-        form = json.loads(expression.meta.serialize(format="json"))
-    except pl.exceptions.PolarsError:  # only what calls Python cannot be written down
-        form = "Python"
-    operands = tuple(part_of(one) for one in reversed(expression.meta.pop()))
-    if isinstance(form, str):
-        return Part(expression, form, {}, operands)
-    ((sort, content),) = form.items()
-    return Part(expression, sort, content, operands)
-
-
 def refused(
     expressions: Sequence[pl.Expr], kinds: Sequence[Kind], *, row_exact: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield the rule and the text of each part that is not safe, innermost first."""
-    schema = {input_name(place): _dtype(kind) for place, kind in enumerate(kinds)}
     for expression in expressions:
-        for part in _walk(part_of(expression)):
-            for rule in _judge(part, schema, row_exact):
+        for part, scope in walk(part_of(expression), scope_of(kinds)):
+            for rule in _judge(part, scope, row_exact):
                 yield rule, text(part.expression)
 
 
-def input_name(place: int) -> str:
-    """Return the column name under which an op is given its inputs to be linted."""
-    return f"x[{place}]"
-
-
-def _dtype(kind: Kind) -> pl.DataType:
-    return _DTYPES.get(kind, pl.Int64())
-
-
-def _walk(part: Part) -> Iterator[Part]:
-    for operand in part.operands:
-        yield from _walk(operand)
-    yield part
-
-
-def text(expression: pl.Expr) -> str:
-    """Return an expression for people, its inputs as `x[0]`, at most 120 characters."""
-    plain = re.sub(r'col\("(x\[\d+\])"\)', r"\1", str(expression))
-    plain = re.sub(r"\(?dyn (?:float|int): ([^)\] ]+)\)?", r"\1", plain).replace("\n", " ")
-    plain = re.sub(r"\((x\[\d+\])\)", r"\1", plain)
-    return plain if len(plain) <= 120 else plain[:117] + "..."
-
-
-def _judge(part: Part, schema: dict[str, pl.DataType], row_exact: bool) -> Iterator[str]:
+def _judge(part: Part, scope: Scope, row_exact: bool) -> Iterator[str]:
+    if part.sort != "Alias" and _reads_places(part, scope):
+        yield "categorical"
+        return
     match part.sort:
-        case "Column" | "Literal" | "Alias" | "Ternary":
+        case "Column" | "Field" | "Literal" | "Alias" | "Ternary":
+            pass
+        case "StructEval" if part.form["variant"] == "WithFields":
             pass
         case "BinaryExpr":
-            yield from _operator(part, schema)
+            yield from _operator(part, scope)
         case "Cast":
-            yield from _cast(part, schema)
+            yield from _cast(part, scope)
         case "Function":
-            yield from _function(part, schema, row_exact)
+            yield from _function(part, scope, row_exact)
         case "Gather":
             if not part.operands[0].constant:
                 yield "frame-dependent"
@@ -180,11 +109,18 @@ def _judge(part: Part, schema: dict[str, pl.DataType], row_exact: bool) -> Itera
             yield "not-measured"
 
 
-def _operator(part: Part, schema: dict[str, pl.DataType]) -> Iterator[str]:
+def _reads_places(part: Part, scope: Scope) -> bool:
+    """Tell whether a part takes an Enum, other than for the place among its categories."""
+    if part.sort == "Function" and part.form["function"] == "ToPhysical":
+        return False
+    return any(isinstance(scope.dtype(one), pl.Enum) for one in part.operands)
+
+
+def _operator(part: Part, scope: Scope) -> Iterator[str]:
     name, (left, right) = part.form["op"], part.operands
     if part.constant:
         return
-    dtype = part.dtype(schema)
+    dtype = scope.dtype(part)
     whole = dtype is None or dtype.is_integer()
     if name == "TrueDivide" and right.constant:
         yield "divide-by-literal"
@@ -194,52 +130,25 @@ def _operator(part: Part, schema: dict[str, pl.DataType]) -> Iterator[str]:
         elif not right.constant or not right.number():
             yield "integer-division"
     elif name in _WRAPPING and whole:
-        yield "integer-overflow"
+        if not fits(part, scope):
+            yield "integer-overflow"
     elif name == "Plus" and 0.0 in (left.number(), right.number()):
         yield "add-zero"
-    elif name in _COMPARING and any(may_be_nan(one, schema) for one in part.operands):
+    elif name in _COMPARING and any(may_be_nan(one, scope) for one in part.operands):
         yield "compare-computed"
     elif name not in _PLAIN:
         yield "not-measured"
 
 
-def may_be_nan(part: Part, schema: dict[str, pl.DataType]) -> bool:
-    """Tell whether a part may be NaN although no input is: inf - inf, log(-1), 0 * inf."""
-    dtype = part.dtype(schema)
-    if part.constant or (dtype is not None and not dtype.is_float()):
-        return False
-    below = [may_be_nan(one, schema) for one in part.operands]
-    match part.sort, part.form:
-        case "Column", _:
-            return False
-        case "Ternary", _:
-            return not _nulls_nan(part) and any(below[:2])
-        case "BinaryExpr", {"op": "Plus" | "Minus" | "Multiply" as name}:
-            numbers = [one.number() for one in part.operands]
-            finite = [one for one in numbers if one is not None and one - one == 0.0]
-            harmless = bool(finite) and (name != "Multiply" or 0.0 not in finite)
-            return any(below) or not harmless
-        case "Function", {"function": "Exp" | "Abs" | "Negate" | "FillNull" | "ReplaceStrict"}:
-            return any(below)
-        case "Cast" | "Gather" | "Alias", _:
-            return any(below)
-        case _:
-            return True
-
-
-def _nulls_nan(part: Part) -> bool:
-    """Tell whether a choice is what Polars makes of `fill_nan(None)`."""
-    return "IsNotNan" in json.dumps(part.form.get("predicate", "")) and "Null" in str(
-        part.form.get("falsy")
-    )
-
-
-def _cast(part: Part, schema: dict[str, pl.DataType]) -> Iterator[str]:
-    found, wanted = part.operands[0].dtype(schema), part.dtype(schema)
+def _cast(part: Part, scope: Scope) -> Iterator[str]:
+    found, wanted = scope.dtype(part.operands[0]), scope.dtype(part)
     if wanted is None or found is None:
         yield "not-measured"
     elif isinstance(wanted, pl.Float32):
         yield "float32"
+    elif isinstance(wanted, pl.Enum) and isinstance(found, pl.String):
+        if part.form["options"] != "NonStrict":
+            yield "categorical"
     elif isinstance(wanted, pl.Categorical | pl.Enum):
         yield "categorical"
     elif isinstance(found, pl.String) and wanted.is_numeric():
@@ -250,7 +159,7 @@ def _cast(part: Part, schema: dict[str, pl.DataType]) -> Iterator[str]:
         yield "number-to-text"
 
 
-def _function(part: Part, schema: dict[str, pl.DataType], row_exact: bool) -> Iterator[str]:
+def _function(part: Part, scope: Scope, row_exact: bool) -> Iterator[str]:
     name, settings = function_name(part.form["function"])
     first = part.operands[0]
     if name not in _SAFE:
@@ -263,12 +172,28 @@ def _function(part: Part, schema: dict[str, pl.DataType], row_exact: bool) -> It
         if not first.constant:
             yield "frame-dependent"
     elif name in ("Abs", "Negate"):
-        dtype = first.dtype(schema)
+        dtype = scope.dtype(first)
         if dtype is not None and dtype.is_integer() and not part.constant:
             yield "integer-overflow"
+    elif name in ("MaxHorizontal", "MinHorizontal"):
+        dtype = scope.dtype(part)
+        if dtype is None or not dtype.is_integer():
+            yield "function-differs"
+    elif name == "ToPhysical":
+        if not isinstance(scope.dtype(first), pl.Enum):
+            yield "categorical"
     elif name in _CASE:
         if row_exact:
             yield "case-folding"
+    elif name == "StringExpr.ExtractGroups":
+        if not is_shared(settings["pat"]):
+            yield "regex"
+    elif name == "StringExpr.PadEnd":
+        if not part.operands[1].constant:
+            yield "not-measured"
+    elif name == "StringExpr.ReplaceMany":
+        if settings["ascii_case_insensitive"] or not _translates(part):
+            yield "not-measured"
     elif name == "StringExpr.Strptime":
         if settings[1].get("format") is None:
             yield "date-inference"
@@ -281,19 +206,13 @@ def _function(part: Part, schema: dict[str, pl.DataType], row_exact: bool) -> It
             yield "regex"
 
 
+def _translates(part: Part) -> bool:
+    """Tell whether different single characters are replaced, as `str.translate` does."""
+    if not all(one.constant for one in part.operands[1:]):
+        return False
+    found = pl.select(part.operands[1].expression).to_series().explode()
+    return bool(found.is_unique().all() and (found.str.len_chars() == 1).all())
+
+
 def _is_literal(settings: Any) -> bool:
     return settings is True or (isinstance(settings, dict) and settings.get("literal") is True)
-
-
-def function_name(form: Any) -> tuple[str, Any]:
-    """Return the name of a function as `Sin`, `Trigonometry.Sin`, and its settings."""
-    if isinstance(form, str):
-        return form, None
-    ((head, content),) = form.items()
-    if isinstance(content, str) and content[:1].isupper():
-        return f"{head}.{content}", None
-    if isinstance(content, dict) and len(content) == 1:
-        ((name, settings),) = content.items()
-        if name[:1].isupper():
-            return f"{head}.{name}", settings
-    return head, content

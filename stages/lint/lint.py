@@ -14,6 +14,7 @@ import polars as pl
 
 from dagrun.stages.lint import expression, row
 from dagrun.stages.lint.finding import Finding, NotParitySafe, Place, VouchedUnknown
+from dagrun.stages.lint.part import input_name
 from dagrun.stages.lint.rules import RULES
 from dagrun.stages.lint.source import refused_of
 from dagrun.stages.ops.kind import Kind
@@ -42,7 +43,7 @@ def _vouched(op: Op, finding: Finding) -> bool:
 
 
 def _findings(op: Op, kinds: Sequence[Kind]) -> Iterator[Finding]:
-    made = op.batch([pl.col(expression.input_name(place)) for place in range(len(kinds))])
+    made = op.batch([pl.col(input_name(place)) for place in range(len(kinds))])
     expressions = [made] if isinstance(made, pl.Expr) else made
     twins: list[tuple[Place, Iterator[tuple[str, str]]]] = [
         ("batch", expression.refused(expressions, kinds, row_exact=op.row_exact)),

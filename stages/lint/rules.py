@@ -67,8 +67,10 @@ RULES: dict[str, Rule] = {
         instead="expressions in batch(), the Python form in row()",
     ),
     "categorical": Rule(
-        why="codes of a Categorical depend on what was seen before, in this process",
-        instead="keep the categories as a field, sorted, and look them up: replace_strict, Table",
+        why="codes of a Categorical depend on what was seen before, in this process; an Enum "
+        "compares by place, not as text, and raises for a text that it lacks",
+        instead="keep the categories as a field and look them up: replace_strict, Table, or "
+        "x.cast(pl.Enum(categories), strict=False).to_physical()",
     ),
     "text-to-number": Rule(
         why="Polars reads ' 1.5' and '1_000' as null, where Python gives 1.5 and 1000.0",

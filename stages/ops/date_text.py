@@ -77,6 +77,7 @@ def moment_of(parts: Mapping[str, Whole]) -> tuple[Whole, Whole]:
 class ParsedTime(Parsed):
     """A day or moment by one of `formats`; null also where two formats read it differently."""
 
+    vouched = (*Parsed.vouched, ("integer-overflow", "of at most six digits times microseconds"))
     formats: tuple[str, ...]
 
     def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:

@@ -51,6 +51,10 @@ class HashBucket(Op):
     takes = (KEY,)
     gives = "int64"
     integer = True
+    vouched = (
+        ("python-function", "each text is hashed by itself, whatever chunk it comes in"),
+        ("number-to-text", "of a bool, which is true or false in both twins"),
+    )
     buckets: int
     seed: int
 

@@ -32,6 +32,10 @@ class Parsed(Op):
 
     what: ClassVar[str]
     takes = (TEXT,)
+    vouched: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("regex", "$ is the end, since the row twin matches whole strings only"),
+        ("text-to-number", "of ASCII digits that the grammar has matched"),
+    )
     strict: bool
     unparsed: int = 0
 

@@ -73,6 +73,7 @@ class YeoJohnson(Op):
     """
 
     op = "yeo_johnson"
+    vouched = (("float-sum", "they run over sorted values, in one order on one thread"),)
     power: float = 1.0
 
     def fit(self, train: Training) -> Self:

@@ -186,7 +186,7 @@ class RareGroup(Op):
 
     def fit(self, train: Training) -> Self:
         counts = train.counts()
-        share = sum(counts.values()) if self.rare_below < 1.0 else 1
+        share = counts.total() if self.rare_below < 1.0 else 1
         least = self.rare_below * share
         kept = sorted(str(value) for value, count in counts.items() if count >= least)
         if not kept:

@@ -42,6 +42,7 @@ class Counted(Op):
 
     takes = (TEXT,)
     gives = "vector"
+    vouched = (("python-function", "each text is counted by itself, whatever chunk it comes in"),)
     lower: bool
     how: Weighing
 
@@ -152,7 +153,7 @@ class Tokens(Counted):
         kept = sorted(times, key=lambda word: (-times[word], word))[: self.most]
         weights = dict.fromkeys(kept, 1.0)
         if self.how == "tfidf":
-            count, holding = 1 + sum(texts.values()), _tally(texts, self.lower, once=True)
+            count, holding = 1 + texts.total(), _tally(texts, self.lower, once=True)
             weights = {word: math.log(count / (1 + holding[word])) + 1.0 for word in kept}
         entries: dict[tuple[Scalar, ...], float] = {(w,): weight for w, weight in weights.items()}
         return replace(self, vocabulary=make_table(entries))

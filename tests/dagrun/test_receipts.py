@@ -241,10 +241,13 @@ def test_few_receipts_are_kept(many: ProjectFolder) -> None:
     assert not both("plan", "--seed", "0").answered
 
 
-def test_a_process_answers_without_importing_what_it_does_not_need(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [(), ("-t", "total")])
+def test_a_process_answers_without_importing_what_it_does_not_need(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     project = write_project(tmp_path / "p")
     environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
-    command = [DAGRUN, "run", "--json"]
+    command = [DAGRUN, "run", "--json", *words]
     options = {"cwd": project.root, "env": environment, "capture_output": True, "text": True}
     done = [subprocess.run(command, **options, check=True) for _ in range(2)]
     lines = [line for line in done[1].stderr.splitlines() if line.startswith("import time:")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -153,6 +154,45 @@ def test_five_hundred_features_are_a_few_lines(call: Call, tmp_path: Path) -> No
     frame.write_parquet(tmp_path / "rows.parquet")
     told = call("spec", "profile", str(path), "--rows", str(tmp_path / "rows.parquet"))
     assert "... and 441 more (all of them: --json)" in told.out
+
+
+LOUD = """
+from dataclasses import dataclass
+
+from dagrun.stages.features import TEXT, Feature, Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loud(Op):
+    \"\"\"The text in capitals. Null stays null.\"\"\"
+
+    op = "loud"
+    takes = (TEXT,)
+    gives = "string"
+    row_exact = False
+    vouched = (("case-folding", "there is no row twin that it could differ from"),)
+
+    def batch(self, x):
+        return x[0].str.to_uppercase()
+
+
+LOUD = Feature(name="loud", op=Loud(), inputs=("s",))
+"""
+
+
+def test_features_without_a_row_twin_are_named(
+    call: Call, models: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models.write("loudly.py", LOUD)
+    monkeypatch.syspath_prepend(str(models.root))
+    frame = pl.DataFrame({"s": ["A", "b"]})
+    loud = importlib.import_module("loudly").LOUD
+    SPEC.dump(feature_set(ordinal(loud)).fit(frame), models.root / "loud.spec")
+    path = str(models.root / "loud.spec")
+    wanted = "  row path  fallback: Polars on one row, since no exact row twin has: loud (loud)"
+    assert wanted in call("spec", "show", path).out.splitlines()
+    frame.write_parquet(models.root / "rows.parquet")
+    told = call("spec", "profile", path, "--rows", str(models.root / "rows.parquet"))
     assert "computed by Polars even for one row" in told.out
 
 
