@@ -4,7 +4,8 @@ Guarantee: features, margin and probability have the bits that `score` gives for
 One `RowScorer` belongs to one thread: it owns the memory that the model reads. Building one is
 cheap, so make one per thread.
 Where it ends: the trees are walked by `dagrun.stages.bundle.trees` only if that reproduces every
-golden margin and probability of the bundle; else XGBoost is asked, which takes more than ten times as long.
+golden margin and probability of the bundle; else XGBoost is asked, which takes more than ten
+times as long.
 """
 
 from __future__ import annotations
