@@ -54,7 +54,7 @@ def compare_processes(
     Args:
         spec, frame: as for `compare`.
         surroundings: environment variables to set or replace, by a name for the process.
-        python: another interpreter than this one; its environment must have dagrun.
+        python: the interpreter, by default this one; its environment must have dagrun.
         timeout: seconds that a process may take.
 
     Raises:
