@@ -20,7 +20,7 @@ from dagrun.stages.features.step import Output, Step
 from dagrun.stages.features.typed import check_fields
 from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
-from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
+from dagrun.stages.ops.errors import DefinitionError, SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table, read_table
 from dagrun.stages.ops.vectors import Vectors, read_vectors
@@ -125,7 +125,7 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
             raise TypeError(f"the label {label!r} is no name")
         for part in (*inputs, *steps, *outputs):
             check_fields(part, what)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, DefinitionError) as error:
         raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
     _check_places(inputs, steps, outputs)
     return inputs, steps, outputs, label, time
