@@ -155,6 +155,7 @@ class TargetMean(Grouped):
     def out_of_fold(self, train: Training) -> pl.Series:
         rows = len(train.targets[0])
         fold = span_numbers(train, self.folds) if train.spans else fold_numbers(rows, self.folds)
+        keys = [column.alias(f"k{place}") for place, column in enumerate(train.columns)]
         parts = []
         for place in range(self.folds):
             outside = Training(
@@ -162,9 +163,8 @@ class TargetMean(Grouped):
                 columns=tuple(column.filter(fold != place) for column in train.columns),
                 targets=(train.targets[0].filter(fold != place),),
             )
-            names = [column.name for column in train.columns]
-            inside = pl.DataFrame(train.columns).with_row_index("row").filter(fold == place)
-            twin = self.fit(outside).batch([pl.col(name) for name in names])
+            inside = pl.DataFrame(keys).with_row_index("row").filter(fold == place)
+            twin = self.fit(outside).batch([pl.col(key.name) for key in keys])
             parts.append(inside.select("row", encoded=twin))
         return pl.concat(parts).sort("row")["encoded"]
 
