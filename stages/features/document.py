@@ -13,14 +13,14 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from dagrun.engine.canonical import digest_bytes
-from dagrun.engine.errors import UnknownVersion
+from dagrun.engine.errors import DefinitionError, UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
 from dagrun.stages.features.typed import check_fields
 from dagrun.stages.ops import custom
 from dagrun.stages.ops.catalog import OPS
-from dagrun.stages.ops.errors import DefinitionError, SpecDamaged, UnknownOp
+from dagrun.stages.ops.errors import SpecDamaged, UnknownOp
 from dagrun.stages.ops.op import Op
 from dagrun.stages.ops.table import Table, read_table
 from dagrun.stages.ops.vectors import Vectors, read_vectors

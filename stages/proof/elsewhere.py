@@ -46,7 +46,7 @@ def compare_processes(
     frame: pl.DataFrame,
     surroundings: Mapping[str, Mapping[str, str]] = PROCESSES,
     *,
-    python: str = sys.executable,
+    python: str | None = None,
     timeout: float = 3_600.0,
 ) -> Proof:
     """Compute the features of a frame in other processes and compare all float32 bits.
@@ -54,7 +54,7 @@ def compare_processes(
     Args:
         spec, frame: as for `compare`.
         surroundings: environment variables to set or replace, by a name for the process.
-        python: the interpreter; its environment must have dagrun.
+        python: the interpreter, this one by default; its environment must have dagrun.
         timeout: seconds that a process may take.
 
     Raises:
@@ -73,7 +73,7 @@ def compare_processes(
                 "dagrun.stages.proof.worker",
                 [name],
                 process,
-                python,
+                python or sys.executable,
                 timeout=timeout,
                 variables=variables,
             )

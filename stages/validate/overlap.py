@@ -11,6 +11,7 @@ import polars as pl
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.features.column import column_of
 from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
+from dagrun.stages.ops.kind import Kind
 
 PartFault = tuple[Literal["overlap", "order"], str, str]
 
@@ -35,9 +36,8 @@ def check_parts(
             raise UnknownColumn([f"{column} (of {name})" for column in missing], frame.columns)
         for column in wanted:
             found, expected = frame.schema[column], train.schema[column]
-            if column_of(column, found).kind != column_of(column, expected).kind or (
-                column in key and found != expected
-            ):
+            same_kind = column not in key and _kind(column, found) == _kind(column, expected)
+            if found != expected and not same_kind:
                 reader = f"the training rows beside {name}"
                 raise DtypeMismatch(column, str(found), str(expected), reader)
     names = list(parts)
@@ -50,6 +50,10 @@ def check_parts(
             yield from out_of_order
             if name == "train" and not out_of_order and spec.as_of is not None:
                 yield from _known(spec.as_of, after, parts[after][time])
+
+
+def _kind(name: str, dtype: pl.DataType) -> Kind:
+    return column_of(name, dtype).kind
 
 
 def _shared(

@@ -100,7 +100,7 @@ def test_bad_arguments_are_told(make: Callable[..., Any]) -> None:
         assert f.FeatureSpec.from_bytes(spec.to_bytes(), spec.tables) == spec
 
 
-@pytest.mark.parametrize("bad", BAD, ids=repr)
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
 @pytest.mark.parametrize("field", ["name", "dtype", "nullable", "aware", "available_since"])
 def test_bad_columns_are_told(field: str, bad: Any) -> None:
     try:
