@@ -109,7 +109,7 @@ def dedupe(frame: Frame, *, by: str | Sequence[str] | None = None, keep: str = "
     """
     names = frame.collect_schema().names()
     keys = _keys(by, names)
-    how, _, column = keep.partition(":")
+    how, _, column = str(keep).partition(":")
     if how in ("first", "last", "none") and not column:
         kept = frame.lazy().unique(subset=keys, keep=keep, maintain_order=True)  # type: ignore[arg-type]
     elif how in ("max", "min"):
@@ -153,12 +153,14 @@ def _extreme(
 
 def _keys(by: str | Sequence[str] | None, names: Sequence[str]) -> list[str]:
     """Return the columns in `by`. Raises `CleaningInvalid` for one that the table lacks."""
-    keys = list(names) if by is None else [by] if isinstance(by, str) else list(by)
+    keys = list(names) if by is None else [by] if isinstance(by, str) else list(dict.fromkeys(by))
     for key in keys:
         if key not in names:
             raise CleaningInvalid(
                 f"it has no column {key!r}.{nearest(key, names)} Columns: {listing(names)}"
             )
+    if taken := {_PLACE, _ROWS, _VERSIONS}.intersection(names):
+        raise CleaningInvalid(f"{min(taken)!r} is a name that cleaning needs; rename the column")
     if not keys:
         raise CleaningInvalid("name at least one column in by, or leave it out for all")
     return keys

@@ -90,7 +90,9 @@ def join_known(
             frames have a column of the same name; two facts have the same key and times.
         FeatureDefinitionError: `within` is no duration.
     """
-    keys = [on] if isinstance(on, str) else list(on)
+    keys = [on] if isinstance(on, str) else list(dict.fromkeys(on))
+    if not keys:
+        raise JoinInvalid("name at least one key column in `on`")
     known = facts.lazy().collect(engine="in-memory")
     schema: pl.Schema = rows.collect_schema()
     date = dated or known_at
@@ -111,10 +113,19 @@ def join_known(
 
 
 def coverage(joined: pl.DataFrame | pl.LazyFrame, *, at: str, known_at: str) -> Coverage:
-    """Return how many rows of a join have no fact, and how old the others' facts are."""
+    """Return how many rows of a join have no fact, and how old the others' facts are.
+
+    Raises `JoinInvalid` when one of the columns is missing or is no time.
+    """
+    schema = joined.collect_schema()
+    for name in (at, known_at):
+        if not isinstance(schema.get(name), pl.Date | pl.Datetime):
+            raise JoinInvalid(
+                f"{name!r} is no time column of the join, which has: {listing(schema.names())}"
+            )
     times = joined.lazy().select(
-        _microseconds(at, joined.collect_schema()[at]).alias(_T),
-        _microseconds(known_at, joined.collect_schema()[known_at]).alias(_DATE),
+        _microseconds(at, schema[at]).alias(_T),
+        _microseconds(known_at, schema[known_at]).alias(_DATE),
     )
     made = times.collect(engine="in-memory")
     ages = (made[_T] - made[_DATE]).drop_nulls()

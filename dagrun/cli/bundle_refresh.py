@@ -48,6 +48,7 @@ def refresh(
     """
     registry = open_registry(pipeline)
     before = registry.resolve(name)
+    registry.check_alias(before.name, alias)
     bundle = registry.load(before)
     limits = ShiftLimits(mean_change=mean_change, flipped=flipped, lost=lost)
     made = try_refresh(None, bundle, _read(rows, pipeline), limits=limits)

@@ -46,6 +46,7 @@ def import_(
     use_project(pipeline)
     registry = open_registry(pipeline)
     bundle = read_bundle(file)
+    registry.check_alias(name or bundle.name, alias)
     report = check(bundle)
     try:
         report.require()

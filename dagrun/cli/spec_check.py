@@ -17,7 +17,7 @@ from dagrun.cli.models import DIFFERENT
 from dagrun.cli.opening import use_project
 from dagrun.cli.spec_source import find_spec
 from dagrun.engine.code.imports import is_installed
-from dagrun.engine.errors import DefinitionError, listing, nearest
+from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.project import PipelineMissing, find_project
 from dagrun.stages.features import Feature, FeatureSet, Op
@@ -145,8 +145,11 @@ def _named(name: str, pipeline: str | None) -> tuple[str, Checkable]:
         use_project(pipeline)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise NothingToCheck(module_name, f"cannot be imported ({error})") from error
+    except DagrunError:
+        raise
+    except Exception as error:  # whatever a module of the project does when it is imported
+        told = f"cannot be imported ({type(error).__name__}: {error})"
+        raise NothingToCheck(module_name, told) from error
     if not hasattr(module, attribute):
         known = [key for key, value in vars(module).items() if _checkable(value) is not None]
         raise NoSuchName(module_name, attribute, known)

@@ -34,10 +34,10 @@ class FeatureProfile:
 
     Attributes:
         name, columns, dtype: as in the spec.
-        missing: share of rows whose value is null; for several columns, where all are 0.
+        missing: share of rows whose value is null; for several columns, where all are null or 0.
         quantiles: of the values at `QUANTILES`; empty for several columns, or without a value.
-        top: the most frequent values of whole numbers, or the categories of several columns, each
-            with its share of all rows.
+        top: the most frequent values of whole numbers, or of several columns those that are most
+            often not 0, each with its share of all rows.
         gain, cover: the feature's share of the summed gain and of the summed cover (hessian) of
             all splits of the model; None without a model.
         cost: microseconds a row, alone.
@@ -134,10 +134,11 @@ def _values(feature: FeatureFacts, matrix: pl.DataFrame) -> FeatureProfile:
 
 def _categories(feature: FeatureFacts, columns: pl.DataFrame) -> FeatureProfile:
     rows = max(1, columns.height)
-    sums = zip(feature.columns, columns.sum().row(0), strict=True)
+    there = columns.select(pl.all().fill_null(0) != 0)
+    sums = zip(feature.columns, there.sum().row(0), strict=True)
     shares = {name.removeprefix(f"{feature.name}="): float(total) / rows for name, total in sums}
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-    none = columns.select(pl.max_horizontal(pl.all()) == 0).to_series().sum()
+    none = there.select(~pl.any_horizontal(pl.all())).to_series().sum()
     return FeatureProfile(
         name=feature.name,
         columns=feature.columns,

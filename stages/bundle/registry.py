@@ -116,6 +116,7 @@ class Registry:
             reason: why, kept in the history.
             run_id: the run that made it.
         """
+        self.check_alias(name, alias)
         blob = self._store.blobs.put_bytes(bundle.to_bytes())  # first: it heals a damaged one
         value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
         version = self._find(name, bundle.digest) or self._add(name, value, reason)
@@ -136,6 +137,11 @@ class Registry:
                 *(name, alias, moves[-1].version, version.version, moves[-1].reason),
                 *(version, alias),
             )
+
+    def check_alias(self, name: str, alias: str | None) -> None:
+        """Raise `NameInvalid` for a name that no alias can have."""
+        if alias is not None:
+            _alias_ref(name, alias)
 
     def set_alias(self, name: str, alias: str, version: int, *, reason: str) -> AliasMove:
         """Point an alias to a version; when it points there already, nothing is recorded.

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_type_hints
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import check_argument
 from dagrun.stages.ops.errors import (
     BadValue,
     DtypeMismatch,
@@ -20,7 +22,7 @@ from dagrun.stages.ops.errors import (
     UnknownColumn,
 )
 from dagrun.stages.ops.kind import DTYPES, Dtype, Kind
-from dagrun.stages.ops.timing import Earlier, check_earlier, check_moment
+from dagrun.stages.ops.timing import Earlier, check_moment
 
 _EXACT = 2**53
 _LIMIT = 2**63
@@ -49,11 +51,10 @@ class Column:
     earlier: Earlier = "mask"
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise FeatureDefinitionError(self.name, f"no dtype {self.dtype!r}; use {DTYPES}")
+        for field, hint in get_type_hints(Column).items():
+            check_argument(f"column {self.name!r}", field, getattr(self, field), hint)
         if self.aware and self.dtype != "timestamp":
             raise FeatureDefinitionError(self.name, "only a timestamp can be aware of its zone")
-        check_earlier(self.name, self.earlier)
         if self.available_since is not None:
             check_moment(self.name, "available_since", self.available_since)
             if self.earlier == "mask" and not self.nullable:

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from dagrun.engine.canonical import digest_bytes
-from dagrun.engine.errors import UnknownVersion
+from dagrun.engine.errors import DefinitionError, UnknownVersion
 from dagrun.stages.features.column import Column
 from dagrun.stages.features.knowledge import TimeRules
 from dagrun.stages.features.step import Output, Step
@@ -30,6 +30,10 @@ VERSION = 1
 INLINE = 256
 """Tables of at most this many rows stand in the document itself; vectors never do."""
 
+_INCOMPLETE = (
+    *(LookupError, TypeError, ValueError, AttributeError, OverflowError),
+    DefinitionError,
+)
 Parts = tuple[
     tuple[Column, ...], tuple[Step, ...], tuple[Output, ...], str | None, TimeRules | None
 ]
@@ -110,7 +114,7 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
     what = "the feature spec"
     try:
         form = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecDamaged(what, f"is not JSON ({error})") from error
     if not isinstance(form, dict) or form.get("format") != FORMAT:
         raise SpecDamaged(what, f"is not a document of format {FORMAT!r}")
@@ -123,11 +127,11 @@ def read_document(data: bytes, tables: Mapping[str, bytes]) -> Parts:
         label, time = form["label"], _read_time(form.get("time"))
         if not isinstance(label, str | None):
             raise TypeError(f"the label {label!r} is no name")
-        for part in (*inputs, *steps, *outputs):
+        for part in (*inputs, *steps, *outputs, *([] if time is None else [time])):
             check_fields(part, what)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        _check_places(inputs, steps, outputs)
+    except _INCOMPLETE as error:
         raise SpecDamaged(what, f"is incomplete ({type(error).__name__}: {error})") from error
-    _check_places(inputs, steps, outputs)
     return inputs, steps, outputs, label, time
 
 
@@ -182,6 +186,9 @@ def _value(form: Any, tables: Mapping[str, bytes]) -> Any:
         check_fields(table, "a table of the feature spec")
         if {len(key) for key in table.keys} != {len(table)}:
             raise SpecDamaged("a table of the feature spec", "has columns of other lengths")
+        for column in (*table.keys, [value for value in table.values if value is not None]):
+            if len(set(map(type, column))) != 1:
+                raise SpecDamaged("a table of the feature spec", "has values of several types")
         return table
     return form
 
@@ -190,9 +197,20 @@ def _check_places(
     inputs: Sequence[Column], steps: Sequence[Step], outputs: Sequence[Output]
 ) -> None:
     what = "the feature spec"
-    for place, step in enumerate(steps, start=len(inputs)):
-        if not step.reads or not all(0 <= read < place for read in step.reads):
+    kinds = [column.kind for column in inputs]
+    for step in steps:
+        if not step.reads or not all(0 <= read < len(kinds) for read in step.reads):
             raise SpecDamaged(what, f"has a step {step.name!r} that reads ahead")
-    known = len(inputs) + len(steps)
-    if not all(len(inputs) <= output.value < known for output in outputs):
-        raise SpecDamaged(what, "has a feature without a step")
+        reads, takes = [kinds[read] for read in step.reads], step.op.takes
+        for place, kind in enumerate(reads):
+            if kind not in takes[min(place, len(takes) - 1)]:
+                raise SpecDamaged(what, f"has a step {step.name!r} that reads a {kind}")
+        kinds.append(step.op.result(reads))
+    for output in outputs:
+        if not len(inputs) <= output.value < len(kinds):
+            raise SpecDamaged(what, "has a feature without a step")
+        parts = steps[output.value - len(inputs)].op.parts()
+        if (output.part is None) != (parts is None) or (
+            parts is not None and not 0 <= (output.part or 0) < len(parts)
+        ):
+            raise SpecDamaged(what, f"has a feature {output.name!r} that its step does not give")

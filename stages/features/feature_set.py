@@ -11,6 +11,7 @@ from dagrun.stages.features.column import Column
 from dagrun.stages.features.fit import fit
 from dagrun.stages.features.knowledge import TimeRules, time_rules
 from dagrun.stages.features.spec import FeatureSpec
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Source, flatten
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.numeric import cast
@@ -31,6 +32,7 @@ class FeatureSet:
     inputs: tuple[Column, ...] = ()
     time: TimeRules | None = None
 
+    @checked
     def fit(self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None) -> FeatureSpec:
         """Return the spec fitted on the training rows.
 
@@ -39,6 +41,7 @@ class FeatureSet:
         """
         return fit(self.features, self.inputs, train, label, self.time)[0]
 
+    @checked
     def fit_transform(
         self, train: pl.DataFrame | pl.LazyFrame, *, label: str | None = None
     ) -> tuple[FeatureSpec, pl.DataFrame]:
@@ -51,6 +54,7 @@ class FeatureSet:
         return spec, matrix()
 
 
+@checked
 def feature_set(
     *features: Source,
     inputs: Sequence[Column] = (),

@@ -2,10 +2,11 @@
 
 Guarantee: which tables those are, the ops say (`Op.renewable`); a table of the new spec is what
 fitting on these rows would have made of it, and names the last moment that they know, if rows have
-a time. So the rows that a spec was fitted on give the same spec again. The rest of the state, the
-features and their order stay. The limit: all rows count, whatever moment (`as_of`) the old tables
-were held to; whether a model can live with the new values is not known here, but measured by
-`dagrun.stages.bundle.refresh`.
+a time; rows from before a feature was available stay out. So the rows that a spec was fitted on
+give the same spec again. The rest of the state, the features and their order stay. The limit: all
+rows count, whatever moment (`as_of`) the old tables were held to, or since when a feature is
+available that is no column of the matrix but read by another; whether a model can live with the
+new values is not known here, but measured by `dagrun.stages.bundle.refresh`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dagrun.stages.features.plan import computed
 from dagrun.stages.features.spec import FeatureSpec
 from dagrun.stages.features.step import column_name
 from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
-from dagrun.stages.ops.timing import UNTIMED
+from dagrun.stages.ops.timing import UNTIMED, Timing
 from dagrun.stages.ops.training import Training
 
 
@@ -63,6 +64,7 @@ def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> Featur
     values = admitted if clock is None else clock.masked(columns, admitted)
     known = dict(zip(needed, values, strict=True))
     steps = dict(enumerate(spec.steps, start=count))
+    since = {output.value: output.available_since for output in spec.outputs}
     for value in (count + place for place in renewed):
         step = steps[value]
         keys = computed(steps, known, step.reads)
@@ -71,7 +73,8 @@ def refresh_spec(spec: FeatureSpec, rows: pl.DataFrame | pl.LazyFrame) -> Featur
             columns=tuple(keys[column_name(read)] for read in step.reads),
             targets=tuple(_target(frame[name]) for name in step.targets),
         )
-        seen = see(clock, step.op, training, step.targets, UNTIMED)
+        timing = Timing(available_since=since.get(value)) if clock else UNTIMED
+        seen = see(clock, step.op, training, step.targets, timing)
         steps[value] = replace(step, op=step.op.fit(seen.fit), as_of=seen.as_of)
     return replace(spec, steps=tuple(steps.values()), time=time)
 

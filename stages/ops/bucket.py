@@ -16,7 +16,8 @@ from typing import Self
 
 import polars as pl
 
-from dagrun.stages.ops.define import Features, Source, each, number
+from dagrun.stages.ops.arguments import checked
+from dagrun.stages.ops.define import Features, Source, each, number, whole
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.training import Training
@@ -57,6 +58,7 @@ class BucketFixed(Bucketed):
     op = "bucket_fixed"
 
 
+@checked
 def bucket_fixed(*columns: Source, edges: Sequence[float], name: str | None = None) -> Features:
     """Number the buckets between ascending `edges`: 0 below the first, len(edges) at the end."""
     made = tuple(number("bucket_fixed", "an edge", edge) for edge in edges)
@@ -82,8 +84,8 @@ class BucketQuantile(Bucketed):
         return replace(self, edges=tuple(sorted(edges)))
 
 
+@checked
 def bucket_quantile(*columns: Source, buckets: int = 10, name: str | None = None) -> Features:
     """Number `buckets` buckets that hold about equally many training rows."""
-    if not isinstance(buckets, int) or not 2 <= buckets <= 10_000:
-        raise FeatureDefinitionError("bucket_quantile", f"buckets is 2 to 10000, got {buckets!r}")
+    whole("bucket_quantile", "buckets", buckets, 2, 10_000)
     return each(BucketQuantile(buckets=buckets), columns, name, "bucket")

@@ -11,6 +11,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.numeric import clipped, clipped_row
@@ -50,6 +51,7 @@ class ClipZ(Op):
         return clipped_row(x[0], self.low, self.high)
 
 
+@checked
 def clip_z(*columns: Source, factor: float = 3.0, name: str | None = None) -> Features:
     """Hold numbers within `factor` standard deviations of the mean of the training rows."""
     reach = number("clip_z", "factor", factor)

@@ -16,6 +16,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import KEY, Kind
@@ -79,6 +80,7 @@ class OneHot(Op):
         return f"{x.bind(units.get, f'{x[0]}_units')}({x[0]}, {x.bind((0.0,) * count, 'zeros')})"
 
 
+@checked
 def one_hot(
     *columns: Source,
     rare_below: float = 0.0,
@@ -136,6 +138,7 @@ class Ordinal(Coded):
         return replace(self, table=make_table(entries))
 
 
+@checked
 def ordinal(*columns: Source, name: str | None = None) -> Features:
     """Number the categories in sorted order; unseen ones are -1."""
     return each(Ordinal(), columns, name, "ordinal")
@@ -167,6 +170,7 @@ class Frequency(Coded):
         return past_shares(train)
 
 
+@checked
 def frequency(
     *columns: Source,
     training: Scheme = "all",
@@ -204,6 +208,7 @@ class Cross(Op):
         return f"None if {missing} else f'{joined}'"
 
 
+@checked
 def cross(*columns: Source, name: str | None = None) -> Features:
     """Join categories into one, to be read by one_hot, ordinal, frequency or a group op."""
     inputs = tuple(only(column, "cross") for column in columns)

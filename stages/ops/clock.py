@@ -19,6 +19,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Features, Source, each, flatten, name_of, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import DAY, FIRST_DAY, LAST_DAY, MOMENT, Kind
@@ -172,6 +173,7 @@ class DayPart(Op):
         return f"{x.bind(_calendar(self.part), self.part)}[{x[0]}]"
 
 
+@checked
 def date_parts(
     *columns: Source,
     parts: Sequence[str] = ("hour", "weekday", "month"),
@@ -225,6 +227,7 @@ class Cyclical(Op):
         return f"{wave}(q) if (q := {x[0]} * {self.rate!r}) - q == 0.0 else nan"
 
 
+@checked
 def cyclical(*columns: Source, period: float, name: str | None = None) -> Features:
     """Place a number on a circle: features `column_sin` and `column_cos`.
 

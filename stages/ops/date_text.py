@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.date_format import DATE, WORDS, pattern, wrong
 from dagrun.stages.ops.define import Features, Source, each
 from dagrun.stages.ops.errors import FeatureDefinitionError
@@ -194,6 +195,7 @@ def _formats(op: str, given: str | Sequence[str]) -> tuple[str, ...]:
     return formats
 
 
+@checked
 def parse_date(
     *columns: Source, format: str | Sequence[str], strict: bool = False, name: str | None = None
 ) -> Features:
@@ -213,6 +215,7 @@ def parse_date(
     return each(ParseDate(formats=formats, strict=strict), columns, name, "date")
 
 
+@checked
 def parse_datetime(
     *columns: Source,
     format: str | Sequence[str],

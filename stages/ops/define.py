@@ -93,3 +93,12 @@ def number(op: str, setting: str, value: float) -> float:
     if converted - converted != 0.0:
         raise FeatureDefinitionError(op, f"{setting} must be finite, not {value!r}")
     return converted + 0.0
+
+
+def whole(op: str, setting: str, value: int, least: int, most: int) -> int:
+    """Return a setting that is a whole number in a range. Raises `FeatureDefinitionError`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise FeatureDefinitionError(
+            op, f"{setting} is a whole number from {least} to {most}, not {value!r}"
+        )
+    return value

@@ -11,12 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 
-from dagrun.stages.ops.define import Feature, Features, Source, flatten, name_of, number, only
+from dagrun.stages.ops.arguments import checked
+from dagrun.stages.ops.define import (
+    Feature,
+    Features,
+    Source,
+    flatten,
+    name_of,
+    number,
+    only,
+    whole,
+)
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.groups import Groups
 from dagrun.stages.ops.kind import KEY
@@ -25,6 +35,8 @@ from dagrun.stages.ops.past import past_aggregates, past_smoothed, span_numbers
 from dagrun.stages.ops.table import Table, make_table
 from dagrun.stages.ops.timing import Scheme, timing
 from dagrun.stages.ops.training import Training
+
+MOST_FOLDS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,7 @@ class GroupAgg(Grouped):
         return past_aggregates(train, self.how, self.other)
 
 
+@checked
 def group_agg(
     value: str,
     *,
@@ -104,8 +117,6 @@ def group_agg(
     `time`. The table is made of rows known by `as_of`, an ISO 8601 moment, or of all.
     """
     when = timing("group_agg", as_of=as_of, scheme=training, allowed=("all", "past"))
-    if how not in get_args(Statistic):
-        raise FeatureDefinitionError("group_agg", f"how is one of {sorted(get_args(Statistic))}")
     keys = tuple(only(key, "group_agg") for key in flatten([by], "group_agg"))
     other = None if default is None else number("group_agg", "default", default)
     derived = f"{value}_{how}_by_{'_'.join(name_of(key) for key in keys)}"
@@ -144,6 +155,7 @@ class TargetMean(Grouped):
     def out_of_fold(self, train: Training) -> pl.Series:
         rows = len(train.targets[0])
         fold = span_numbers(train, self.folds) if train.spans else fold_numbers(rows, self.folds)
+        keys = [column.alias(f"k{place}") for place, column in enumerate(train.columns)]
         parts = []
         for place in range(self.folds):
             outside = Training(
@@ -151,9 +163,8 @@ class TargetMean(Grouped):
                 columns=tuple(column.filter(fold != place) for column in train.columns),
                 targets=(train.targets[0].filter(fold != place),),
             )
-            names = [column.name for column in train.columns]
-            inside = pl.DataFrame(train.columns).with_row_index("row").filter(fold == place)
-            twin = self.fit(outside).batch([pl.col(name) for name in names])
+            inside = pl.DataFrame(keys).with_row_index("row").filter(fold == place)
+            twin = self.fit(outside).batch([pl.col(key.name) for key in keys])
             parts.append(inside.select("row", encoded=twin))
         return pl.concat(parts).sort("row")["encoded"]
 
@@ -171,6 +182,7 @@ def fold_numbers(rows: int, folds: int) -> pl.Series:
     return pl.Series(scrambled % np.uint64(folds))
 
 
+@checked
 def target_mean(
     target: str,
     *,
@@ -194,8 +206,7 @@ def target_mean(
     weight = number("target_mean", "prior", prior)
     if weight < 0.0:
         raise FeatureDefinitionError("target_mean", f"prior must not be negative, got {prior}")
-    if not isinstance(folds, int) or folds < 2:
-        raise FeatureDefinitionError("target_mean", f"folds is 2 or more, got {folds!r}")
+    whole("target_mean", "folds", folds, 2, MOST_FOLDS)
     keys = tuple(only(key, "target_mean") for key in flatten([by], "target_mean"))
     derived = f"{target}_mean_by_{'_'.join(name_of(key) for key in keys)}"
     op = TargetMean(prior=weight, folds=folds)

@@ -24,8 +24,8 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
-from dagrun.stages.ops.define import Features, Source, each
-from dagrun.stages.ops.errors import FeatureDefinitionError
+from dagrun.stages.ops.arguments import checked
+from dagrun.stages.ops.define import Features, Source, each, whole
 from dagrun.stages.ops.kind import KEY
 from dagrun.stages.ops.op import Names, Op
 
@@ -79,6 +79,7 @@ def _text(x: Names) -> str:
     return f"b'true' if {x[0]} else b'false'" if x.kind(0) == "bool" else f"b'%d' % {x[0]}"
 
 
+@checked
 def hash_bucket(*columns: Source, buckets: int, seed: int = 0, name: str | None = None) -> Features:
     """Put keys (string, int64, bool or date) into `buckets` buckets by a hash written down.
 
@@ -90,12 +91,3 @@ def hash_bucket(*columns: Source, buckets: int, seed: int = 0, name: str | None 
         seed=whole("hash_bucket", "seed", seed, 0, MASK),
     )
     return each(op, columns, name, "bucket")
-
-
-def whole(op: str, setting: str, value: int, least: int, most: int) -> int:
-    """Return a setting that is a whole number in a range. Raises `FeatureDefinitionError`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise FeatureDefinitionError(
-            op, f"{setting} is a whole number from {least} to {most}, not {value!r}"
-        )
-    return value

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import ANY, NUMBER, TEXT, Kind
@@ -48,6 +49,7 @@ class ImputeText(Filled):
     takes = (TEXT,)
 
 
+@checked
 def impute_const(*columns: Source, value: float | str, name: str | None = None) -> Features:
     """Replace null by a constant: a number in number columns, a string in string columns."""
     if isinstance(value, str):
@@ -89,10 +91,9 @@ class ImputeStat(Filled):
         return replace(self, value=min(str(v) for v, rows in counts.items() if rows == most))
 
 
+@checked
 def impute_stat(*columns: Source, stat: Stat = "median", name: str | None = None) -> Features:
     """Replace null by the training rows' mean, median or mode."""
-    if stat not in ("mean", "median", "mode"):
-        raise FeatureDefinitionError("impute_stat", f"stat is mean, median or mode, not {stat!r}")
     return each(ImputeStat(stat=stat), columns, name, "imputed")
 
 
@@ -114,6 +115,7 @@ class MissingFlag(Op):
         return f"1.0 if {x.null(0)} else 0.0"
 
 
+@checked
 def missing_flag(*columns: Source, name: str | None = None) -> Features:
     """Say whether a value is missing."""
     return each(MissingFlag(), columns, name, "missing")

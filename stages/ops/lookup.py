@@ -15,6 +15,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Features, Source, flatten, name_of, number
 from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError
 from dagrun.stages.ops.given import GivenTable, given, keys_of, kind_of, values_of
@@ -66,6 +67,7 @@ class Lookup(Op):
         return f"{null!r} if {missing} else {x.bind(found.get, 'table')}(({key}), {other})"
 
 
+@checked
 def lookup(
     columns: Source,
     *,

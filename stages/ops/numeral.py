@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.parsed import Parsed
@@ -116,6 +117,7 @@ def _any(texts: Sequence[str]) -> str:
     return f"(?:{'|'.join(re.escape(text) for text in ordered)})"
 
 
+@checked
 def parse_number(
     *columns: Source,
     decimal: str = ".",

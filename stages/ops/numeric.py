@@ -11,6 +11,7 @@ from typing import Literal
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Features, Source, each, name_of, number, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import NUMBER, Kind
@@ -36,6 +37,7 @@ class Cast(Op):
         return f"nan if {x[0]} is None else {x.bind(float, 'float')}({x[0]})"
 
 
+@checked
 def cast(*columns: Source, name: str | None = None) -> Features:
     """Take numbers as they are (double, int64 or bool), under their own names."""
     return each(Cast(), columns, name or "{}", "")
@@ -61,6 +63,7 @@ class Affine(Op):
         return f"{x[0]} * {self.factor!r}" + (f" + {self.offset!r}" if self.offset else "")
 
 
+@checked
 def affine(
     *columns: Source, factor: float = 1.0, offset: float = 0.0, name: str | None = None
 ) -> Features:
@@ -105,6 +108,7 @@ def clipped_row(x: str, low: float | None, high: float | None) -> str:
     return f"{below}{above}{x}"
 
 
+@checked
 def clip(
     *columns: Source,
     low: float | None = None,
@@ -137,6 +141,7 @@ class Log1p(Op):
         return f"{x.bind(math.log1p, 'log1p')}({x[0]}) if {x[0]} > -1.0 else nan"
 
 
+@checked
 def log1p(*columns: Source, name: str | None = None) -> Features:
     """log(1 + x), for skewed counts and amounts."""
     return each(Log1p(), columns, name, "log1p")
@@ -160,6 +165,7 @@ class SignedLog(Op):
         return f"-{log}(-{x[0]}) if {x[0]} < 0.0 else {log}({x[0]})"
 
 
+@checked
 def signed_log(*columns: Source, name: str | None = None) -> Features:
     """sign(x) * log(1 + |x|), for skewed numbers of both signs."""
     return each(SignedLog(), columns, name, "signed_log")
@@ -182,6 +188,7 @@ class Ratio(Op):
         return f"q if {x[1]} != 0.0 and (q := {x[0]} / {x[1]}) == q else nan"
 
 
+@checked
 def ratio(numerator: Source, denominator: Source, *, name: str | None = None) -> Features:
     """numerator / denominator, null where the denominator is 0."""
     pair = (only(numerator, "ratio"), only(denominator, "ratio"))
@@ -215,12 +222,11 @@ class Interact(Op):
         return f"q if (q := {x[0]} {_SIGNS[self.how]} {x[1]}) == q else nan"
 
 
+@checked
 def interact(
     left: Source, right: Source, *, how: How = "product", name: str | None = None
 ) -> Features:
     """Combine two numbers by product, sum or difference."""
-    if how not in _SIGNS:
-        raise FeatureDefinitionError("interact", f"how is one of {sorted(_SIGNS)}, not {how!r}")
     pair = (only(left, "interact"), only(right, "interact"))
     derived = f"{name_of(pair[0])}_{_WORDS[how]}_{name_of(pair[1])}"
     return (Feature(name=name or derived, op=Interact(how=how), inputs=pair),)

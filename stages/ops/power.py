@@ -16,6 +16,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.training import Training
@@ -184,6 +185,7 @@ def _root(logs: Sequence[pl.Series], low: float, high: float) -> float:
     return guess
 
 
+@checked
 def yeo_johnson(*columns: Source, name: str | None = None) -> Features:
     """Make skewed numbers of either sign more symmetric, by a power fitted to the rows."""
     return each(YeoJohnson(), columns, name, "yeo_johnson")

@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.kind import NAN_IS_NULL, TEXT, Kind
@@ -68,6 +69,7 @@ def _exact(value: float | str) -> bool:
     return not isinstance(value, str) and abs(value) < _LIMIT and float(value) == value
 
 
+@checked
 def null_if(
     *columns: Source, values: float | str | Sequence[float | str], name: str | None = None
 ) -> Features:
@@ -140,6 +142,7 @@ class MapNumber(Mapped):
         return f"{x.bind(table.get, f'{x[0]}_map')}({x[0]}, nan)"
 
 
+@checked
 def map_values(
     *columns: Source,
     values: Mapping[str, str | None] | Mapping[str, float],
@@ -153,17 +156,13 @@ def map_values(
     turn to "null" for strings.
     """
     old, new = tuple(values), tuple(values.values())
-    if not old or not all(isinstance(key, str) for key in old):
+    if not old:
         raise FeatureDefinitionError("map_values", "give a table from strings to new values")
     if all(value is None or isinstance(value, str) for value in new):
-        if others not in ("keep", "null", None):
-            raise FeatureDefinitionError("map_values", f"others is keep or null, not {others!r}")
         text = MapText(old=old, new=new, keep=others != "null")  # type: ignore[arg-type]
         return each(text, columns, name, "mapped")
     if others not in ("null", None):
         raise FeatureDefinitionError("map_values", "a string cannot be kept among numbers")
-    if any(value is None or isinstance(value, str) for value in new):
-        raise FeatureDefinitionError("map_values", "new values are all strings or all numbers")
     numbers = tuple(number("map_values", "a new value", value) for value in new)  # type: ignore[arg-type]
     return each(MapNumber(old=old, new=numbers), columns, name, "mapped")
 
@@ -205,6 +204,7 @@ class RareGroup(Op):
         return f"None if {x[0]} is None else {kept}({x[0]}, {self.other!r})"
 
 
+@checked
 def rare_group(
     *columns: Source, rare_below: float = 0.01, other: str = "other", name: str | None = None
 ) -> Features:
@@ -214,6 +214,4 @@ def rare_group(
         raise FeatureDefinitionError(
             "rare_group", f"rare_below is a share in (0, 1) or a number of rows, got {rare_below!r}"
         )
-    if not isinstance(other, str):
-        raise FeatureDefinitionError("rare_group", f"other must be a string, not {other!r}")
     return each(RareGroup(rare_below=least, other=other), columns, name, "grouped")

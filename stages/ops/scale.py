@@ -14,6 +14,7 @@ from typing import Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each, number
 from dagrun.stages.ops.errors import FeatureDefinitionError
 from dagrun.stages.ops.numeric import clipped, clipped_row
@@ -63,6 +64,7 @@ class Standardize(Scaled):
         return replace(self, offset=train.average(), scale=reciprocal(train.deviation()))
 
 
+@checked
 def standardize(*columns: Source, name: str | None = None) -> Features:
     """Centre on the mean and scale to unit variance."""
     return each(Standardize(), columns, name, "standardized")
@@ -82,6 +84,7 @@ class MinMax(Scaled):
         return replace(self, offset=low, scale=reciprocal(high - low))
 
 
+@checked
 def minmax(*columns: Source, name: str | None = None) -> Features:
     """Scale the training range to [0, 1]."""
     return each(MinMax(), columns, name, "minmax")
@@ -101,6 +104,7 @@ class RobustScale(Scaled):
         return replace(self, offset=middle, scale=reciprocal(high - low))
 
 
+@checked
 def robust_scale(*columns: Source, name: str | None = None) -> Features:
     """Centre on the median and scale by the interquartile range, for columns with outliers."""
     return each(RobustScale(), columns, name, "robust")
@@ -134,6 +138,7 @@ class ClipIqr(Op):
         return clipped_row(x[0], self.low, self.high)
 
 
+@checked
 def clip_iqr(*columns: Source, factor: float = 1.5, name: str | None = None) -> Features:
     """Hold numbers within Tukey's fences of the training rows."""
     reach = number("clip_iqr", "factor", factor)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Feature, Features, Source, flatten
 from dagrun.stages.ops.errors import FeatureDefinitionError
-from dagrun.stages.ops.timing import Earlier, check_earlier, check_moment
+from dagrun.stages.ops.timing import Earlier, check_moment
 
 
+@checked
 def available_since(moment: str, *features: Source, earlier: Earlier = "mask") -> Features:
     """Say that features can be had only since a moment (ISO 8601), such as a sensor's first day.
 
@@ -19,7 +21,6 @@ def available_since(moment: str, *features: Source, earlier: Earlier = "mask") -
     """
     made: list[Feature] = []
     check_moment("available_since", "the moment", moment)
-    check_earlier("available_since", earlier)
     for one in flatten(features, "available_since"):
         if isinstance(one, str):
             raise FeatureDefinitionError(

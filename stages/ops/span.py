@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.clock import FIRST, LAST, bounded, bounded_row
 from dagrun.stages.ops.define import Feature, Features, Source, name_of, only
 from dagrun.stages.ops.errors import FeatureDefinitionError
@@ -58,6 +59,7 @@ class TimeSince(Op):
         return f"nan if {missing} else ({scaled[0]} - {earlier}) * {self.rate!r}"
 
 
+@checked
 def time_since(
     moment: Source,
     earlier: Source | dt.datetime,
@@ -66,8 +68,6 @@ def time_since(
     name: str | None = None,
 ) -> Features:
     """The span from `earlier` (a column, or a fixed datetime) to `moment`, negative if later."""
-    if unit not in _UNITS:
-        raise FeatureDefinitionError("time_since", f"units are {sorted(_UNITS)}, not {unit!r}")
     later = only(moment, "time_since")
     origin, aware, label = None, False, "origin"
     inputs: tuple[str | Feature, ...] = (later,)

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.define import Features, Source, each
 from dagrun.stages.ops.kind import TEXT
 from dagrun.stages.ops.op import Names, Op
@@ -119,6 +120,7 @@ class NormText(Op):
         return spell
 
 
+@checked
 def norm_text(
     *columns: Source,
     casefold: bool = True,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -89,12 +89,6 @@ def check_moment(name: str, what: str, text: object) -> None:
         raise FeatureDefinitionError(
             name, f"{what} must be an ISO 8601 date or time such as '2013-08-31', not {text!r}"
         )
-
-
-def check_earlier(name: str, earlier: object) -> None:
-    """Raise `FeatureDefinitionError` unless `earlier` is `"mask"` or `"refuse"`."""
-    if earlier not in get_args(Earlier):
-        raise FeatureDefinitionError(name, f"earlier is 'mask' or 'refuse', not {earlier!r}")
 
 
 def duration(name: str, what: str, text: object) -> int:

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 from zlib import crc32
 
 import numpy as np
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.category import MOST_COLUMNS
-from dagrun.stages.ops.define import Features, Source, each
+from dagrun.stages.ops.define import Features, Source, each, whole
 from dagrun.stages.ops.errors import FeatureDefinitionError
-from dagrun.stages.ops.hashing import FACTOR, MASK, whole
+from dagrun.stages.ops.hashing import FACTOR, MASK
 from dagrun.stages.ops.kind import TEXT
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.table import Scalar, Table, make_table
@@ -210,6 +211,7 @@ class HashedTokens(Counted):
         ]
 
 
+@checked
 def tokens(
     *columns: Source,
     vocabulary: int | None = None,
@@ -226,18 +228,16 @@ def tokens(
     "count", "flag" or, with a vocabulary, "tfidf". `lower` turns Latin, Greek and Cyrillic letters
     to lower case first.
     """
-    if how not in get_args(Weighing):
-        raise FeatureDefinitionError("tokens", f"how is one of {get_args(Weighing)}, not {how!r}")
     if (vocabulary is None) == (hashing is None):
         raise FeatureDefinitionError("tokens", "give either vocabulary=... or hashing=...")
     op: Counted
     if vocabulary is not None:
         most = whole("tokens", "vocabulary", vocabulary, 1, MOST_COLUMNS)
-        op = Tokens(most=most, lower=bool(lower), how=how)
+        op = Tokens(most=most, lower=lower, how=how)
     elif how == "tfidf":
         raise FeatureDefinitionError("tokens", "tfidf needs a vocabulary, to know its words' rows")
     else:
         buckets = whole("tokens", "hashing", hashing or 0, 1, MOST_COLUMNS)
         chosen = whole("tokens", "seed", seed, 0, MASK)
-        op = HashedTokens(buckets=buckets, seed=chosen, lower=bool(lower), how=how)
+        op = HashedTokens(buckets=buckets, seed=chosen, lower=lower, how=how)
     return taken_apart(each(op, columns, name, "tokens"), whole_numbers=how != "tfidf")

@@ -9,16 +9,16 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
 
+from dagrun.stages.ops.arguments import checked
 from dagrun.stages.ops.category import MOST_COLUMNS
-from dagrun.stages.ops.define import Feature, Features, Source, each, flatten
+from dagrun.stages.ops.define import Feature, Features, Source, each, flatten, whole
 from dagrun.stages.ops.errors import DtypeMismatch, FeatureDefinitionError
 from dagrun.stages.ops.given import GivenTable, given, keys_of
-from dagrun.stages.ops.hashing import whole
 from dagrun.stages.ops.kind import KEY, Kind
 from dagrun.stages.ops.op import Names, Op
 from dagrun.stages.ops.table import Scalar
@@ -116,6 +116,7 @@ class EmbedLookup(Op):
         return f"{x.bind(unpack, 'vector')}({start})"
 
 
+@checked
 def embed_lookup(
     *columns: Source,
     table: GivenTable,
@@ -132,8 +133,6 @@ def embed_lookup(
     that stands there twice, or is null, is refused.
     """
     width = whole("embed_lookup", "dimensions", dimensions, 1, MOST_COLUMNS)
-    if unseen not in get_args(Unseen):
-        raise FeatureDefinitionError("embed_lookup", f"unseen is 'zeros' or 'null', not {unseen!r}")
     named = [vector] if isinstance(vector, str) else list(vector)
     flatten(columns, "embed_lookup")
     frame = given("embed_lookup", table, [key, *named])
@@ -146,6 +145,8 @@ def embed_lookup(
 
 def _numbers(table: pl.DataFrame, width: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """Return the vectors of a table, judged. Raises `FeatureDefinitionError`."""
+    if not table.width:
+        raise FeatureDefinitionError("embed_lookup", "vector names no column")
     first = table.to_series(0)
     if isinstance(first.dtype, pl.List | pl.Array):
         lengths = first.list.len() if isinstance(first.dtype, pl.List) else first.arr.len()

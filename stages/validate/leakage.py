@@ -18,6 +18,7 @@ import polars as pl
 from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.engine.stage import Verdict
 from dagrun.stages.features import FeatureSet, FeatureSpec
+from dagrun.stages.ops.errors import UnknownColumn
 from dagrun.stages.validate.declared import declared_later
 from dagrun.stages.validate.overlap import check_parts
 from dagrun.stages.validate.strength import Floats, Strength, feature_strength, gap_strength
@@ -132,12 +133,13 @@ def check_leakage(
         The report: judge it by `verdict()` in a gate stage, or print it.
 
     Raises:
-        LeakageUnchecked: a spec comes without its matrix; the label has nulls; `accepted` names
-            something unknown.
+        LeakageUnchecked: a spec comes without its matrix, or with that of other rows; the label is
+            no number or has nulls; `accepted` names something unknown.
         UnknownColumn, CannotFit and what else fitting raises.
     """
     rows, parts = train.lazy().collect(engine="in-memory"), dict(later or {})
     spec, shown = _fitted(features, rows, label, matrix)
+    _check_given(spec, rows, shown, label, key)
     target = _target(shown, label)
     binary = bool(np.isin(target, (0.0, 1.0)).all())
     limit = ceiling if ceiling is not None else (CEILING_AUC if binary else CEILING_CORRELATION)
@@ -160,6 +162,23 @@ def check_leakage(
         ceiling=limit,
         rows=rows.height,
     )
+
+
+def _check_given(
+    spec: FeatureSpec, rows: pl.DataFrame, matrix: pl.DataFrame, label: str, key: Sequence[str]
+) -> None:
+    for frame, wanted in (
+        (rows, [*(column.name for column in spec.inputs), *key]),
+        (matrix, [*spec.names, label]),
+    ):
+        if missing := [name for name in wanted if name not in frame.columns]:
+            raise UnknownColumn(missing, frame.columns)
+    if rows.height != matrix.height:
+        raise LeakageUnchecked(
+            f"the matrix has {matrix.height:,} rows, the training rows are {rows.height:,}"
+        )
+    if not (matrix.schema[label].is_numeric() or isinstance(matrix.schema[label], pl.Boolean)):
+        raise LeakageUnchecked(f"the label {label!r} is {matrix.schema[label]}, no number or bool")
 
 
 def _check_names(accepted: Mapping[str, str], known: set[str]) -> None:

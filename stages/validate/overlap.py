@@ -9,7 +9,9 @@ from typing import Literal
 import polars as pl
 
 from dagrun.stages.features import FeatureSpec
-from dagrun.stages.ops.errors import UnknownColumn
+from dagrun.stages.features.column import column_of
+from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
+from dagrun.stages.ops.kind import Kind
 
 PartFault = tuple[Literal["overlap", "order"], str, str]
 
@@ -24,7 +26,7 @@ def check_parts(
 
     Rows with equal keys lie in both; or one begins before the other has ended; or it begins
     before the frozen states of the spec were known. Time is that of the spec. Raises
-    `UnknownColumn` when a part lacks the key or the time.
+    `UnknownColumn` when a part lacks the key or the time, `DtypeMismatch` where its dtype differs.
     """
     parts = {"train": train, **later}
     time = None if spec.time is None else spec.time.column
@@ -32,6 +34,12 @@ def check_parts(
         wanted = [*key, *([] if time is None else [time])]
         if missing := [column for column in wanted if column not in frame.columns]:
             raise UnknownColumn([f"{column} (of {name})" for column in missing], frame.columns)
+        for column in wanted:
+            found, expected = frame.schema[column], train.schema[column]
+            same_kind = column not in key and _kind(column, found) == _kind(column, expected)
+            if found != expected and not same_kind:
+                reader = f"the training rows beside {name}"
+                raise DtypeMismatch(column, str(found), str(expected), reader)
     names = list(parts)
     for place, name in enumerate(names):
         for after in names[place + 1 :]:
@@ -42,6 +50,10 @@ def check_parts(
             yield from out_of_order
             if name == "train" and not out_of_order and spec.as_of is not None:
                 yield from _known(spec.as_of, after, parts[after][time])
+
+
+def _kind(name: str, dtype: pl.DataType) -> Kind:
+    return column_of(name, dtype).kind
 
 
 def _shared(

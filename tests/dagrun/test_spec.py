@@ -247,11 +247,14 @@ def test_what_a_refresh_refuses(call: Call) -> None:
         ("late", "--rows", "nowhere"): "names no artifact",
         ("nobody", "--rows", "train"): "no model 'nobody' is registered",
         ("late", "--rows", "pipeline.py"): "cannot be read",
+        ("late", "--rows", "newer", "--alias", "no/name"): "cannot be the name of an alias",
     }
+    known = call("registry", "show", "late").out
     for arguments, message in cases.items():
         answer = call("bundle", "refresh", *arguments, *why)
         assert answer.code == 2
         assert message in answer.err
+    assert call("registry", "show", "late").out == known
 
 
 def test_two_specs_are_compared(call: Call) -> None:

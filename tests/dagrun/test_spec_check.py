@@ -128,6 +128,14 @@ def test_what_the_linter_refuses_is_named_with_its_safe_form(
     assert "divide-by-literal" in call("run").err
 
 
+def test_a_module_that_cannot_be_imported_is_told(call: Call, project: ProjectFolder) -> None:
+    project.write("twisted.py", "x = = 1\n")
+    project.write("failing.py", "raise RuntimeError('no')\n")
+    for module, said in (("twisted", "SyntaxError"), ("failing", "RuntimeError: no")):
+        answer = check(call, f"{module}:ONE")
+        assert (answer.code, f"{module} cannot be imported ({said}" in answer.err) == (2, True)
+
+
 @pytest.fixture
 def made(project: ProjectFolder, call: Call) -> ProjectFolder:
     assert call("run", "--executor", "inline").code == 0

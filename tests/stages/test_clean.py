@@ -141,3 +141,13 @@ def test_mistakes_are_told_before_anything_is_read(by, keep, message) -> None:
     rows = pl.LazyFrame({"id": [1], "at": [5]})
     with pytest.raises(CleaningInvalid, match=message):
         dedupe(rows, by=by, keep=keep)
+
+
+def test_a_key_named_twice_is_one_key_and_names_in_use_are_told() -> None:
+    frame = pl.DataFrame({"a": [1, 1], "b": [1, 2]})
+    assert duplicates(frame, by=["a", "a"]) == duplicates(frame, by="a")
+    for name in ("__place__", "__rows__"):
+        with pytest.raises(CleaningInvalid, match=f"'{name}' is a name that cleaning needs"):
+            duplicates(frame.rename({"b": name}), by="a")
+    with pytest.raises(CleaningInvalid, match="keep is first"):
+        dedupe(frame, keep=3)  # type: ignore[arg-type]

@@ -168,3 +168,16 @@ ROWS, FACTS = rows_of([("JFK", 1, 1)]), facts_of([("JFK", 1, 0, 0)])
 def test_what_is_refused(rows: pl.DataFrame, facts: pl.DataFrame, message: str) -> None:
     with pytest.raises(JoinInvalid, match=message):
         join_known(rows, facts, on=("origin", "gate"), at="leaves", known_at="reported")
+
+
+def test_keys_are_asked_for_and_a_key_may_be_named_twice() -> None:
+    rows, facts = rows_of([("a", 0, 5)]), facts_of([("a", 0, 1, 1)])
+    keys = [name for name in rows.columns if name in facts.columns]
+    with pytest.raises(JoinInvalid, match="at least one key"):
+        join_known(rows, facts, on=[], at="leaves", known_at="reported")
+    once, twice = (
+        join_known(rows, facts, on=on, at="leaves", known_at="reported") for on in (keys, keys * 2)
+    )
+    assert once.equals(twice)
+    with pytest.raises(JoinInvalid, match="'nowhere' is no time column"):
+        coverage(once, at="leaves", known_at="nowhere")

@@ -11,7 +11,7 @@ from tests_bundles import flights
 
 from dagrun.stages.bundle import Bundle
 from dagrun.stages.bundle.profile import profile
-from dagrun.stages.features import TEXT, Feature, Op, feature_set, ordinal, standardize
+from dagrun.stages.features import TEXT, Feature, Op, feature_set, ordinal, standardize, tokens
 
 ROWS = flights(400, seed=3)
 
@@ -75,3 +75,9 @@ def test_no_rows_and_only_nulls_have_a_profile(bundle: Bundle) -> None:
     assert all(feature.quantiles == () for feature in empty.features)
     nulls = profile(bundle.spec, ROWS.with_columns(wind=pl.lit(None, pl.Float64)))
     assert nulls.features[1].missing == 1.0
+
+
+def test_columns_of_a_text_are_told_by_the_rows_that_have_them() -> None:
+    rows = pl.DataFrame({"text": ["a a b", "a", "", None]})
+    (found,) = profile(feature_set(tokens("text", vocabulary=2)).fit(rows), rows).features
+    assert (found.missing, found.top) == (0.5, (("a", 0.5), ("b", 0.25)))

@@ -74,6 +74,12 @@ def test_unknown_parts_are_typed_errors() -> None:
         edited({"state": {}}, 0),
         edited({"inputs": []}),
         edited({"features": [{"name": "x", "value": 0}]}),
+        edited({"features": [{"name": "x", "value": 3, "part": 1}]}),
+        edited({"reads": [1]}, 0),
+        edited({"state": {"offset": {"dec": "inf", "hex": "0x1p5000"}, "scale": 0}}, 0),
+        edited({"state": {"table": {"keys": [["a", 1]], "values": [0.0, 1.0]}}}, 3),
+        edited({"time": {"column": 3, "as_of": None, "known_after": {}}}),
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_document_is_refused(data: bytes) -> None:

@@ -95,13 +95,13 @@ def test_an_aggregate_of_the_label_would_leak() -> None:
         (lambda: f.date_parts("at", tz="America/Berlin"), "Did you mean 'Europe/Berlin'"),
         (lambda: f.cyclical("n", period=0), "positive"),
         (lambda: f.time_since("at", dt.datetime(1800, 1, 1)), "1900"),
-        (lambda: f.time_since("at", "aware", unit="years"), "units"),
-        (lambda: f.interact("n", "n", how="power"), "how is one of"),
-        (lambda: f.group_agg("n", by="carrier", how="sum"), "how is one of"),
+        (lambda: f.time_since("at", "aware", unit="years"), "unit must be one of"),
+        (lambda: f.interact("n", "n", how="power"), "how must be one of"),
+        (lambda: f.group_agg("n", by="carrier", how="sum"), "how must be one of"),
         (lambda: f.target_mean("n", by="carrier", prior=-1), "prior"),
         (lambda: f.target_mean("n", by="carrier", folds=1), "folds"),
-        (lambda: f.impute_stat("n", stat="max"), "mean, median or mode"),
-        (lambda: f.Column(name="n", dtype="float"), "no dtype 'float'"),
+        (lambda: f.impute_stat("n", stat="max"), "one of 'mean', 'median', 'mode'"),
+        (lambda: f.Column(name="n", dtype="float"), "dtype must be one of 'double'"),
     ],
 )
 def test_told_at_definition(make: Callable[[], object], message: str) -> None:

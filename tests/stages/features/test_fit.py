@@ -97,6 +97,13 @@ def test_training_rows_are_encoded_out_of_fold() -> None:
     assert spec.transform(train)[name].to_list() == train["y"].to_list()
 
 
+def test_a_key_may_be_named_twice() -> None:
+    train = pl.DataFrame({"k": ["a", "b", "a", "b"] * 9, "y": [0, 1, 1, 1] * 9})
+    once, twice = f.target_mean("y", by="k", name="once"), f.target_mean("y", by=("k", "k"))
+    _, matrix = f.feature_set(once, twice).fit_transform(train, label="y")
+    assert matrix["once"].equals(matrix["y_mean_by_k_k"])
+
+
 def test_features_downstream_of_a_target_are_out_of_fold_too() -> None:
     train = pl.DataFrame({"key": [f"k{i}" for i in range(100)], "y": [i % 2 for i in range(100)]})
     encoded = f.target_mean("y", by="key", prior=0)

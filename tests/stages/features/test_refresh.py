@@ -122,3 +122,12 @@ def test_the_moment_that_old_tables_were_held_to_does_not_hold_new_rows_back() -
     assert [step.as_of for step in (*spec.steps, *again.steps)] == ["2013-01-02", "2013-01-03"]
     assert again.time is not None
     assert again.time.as_of is None
+
+
+def test_rows_from_before_a_feature_was_available_stay_out_of_its_table() -> None:
+    days = [dt.datetime(2020, 1, 1) + dt.timedelta(days=day) for day in range(8)]
+    rows = pl.DataFrame({"at": days, "key": list("aabbaabb"), "y": [1.0, 1, 1, 1, 0, 0, 0, 0]})
+    late = f.available_since("2020-01-05", f.target_mean("y", by="key", prior=0))
+    spec = f.feature_set(late, time="at").fit(rows)
+    assert spec.transform(rows).to_series().to_list() == [0.0] * 8
+    assert refresh_spec(spec, rows) == spec

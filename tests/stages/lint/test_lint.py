@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from tests_every_op import spec_of
 
+from dagrun.stages.features import tokens
 from dagrun.stages.lint import VouchedUnknown, lint, require
 from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.proof import prove
@@ -80,3 +81,8 @@ def test_numpys_exp_is_not_polars() -> None:
 
 def test_sums_depend_on_their_order() -> None:
     assert sum([1e16, 1.0, -1e16]) != sum([1e16, -1e16, 1.0])
+
+
+def test_checking_does_not_refuse_ops_of_dagrun() -> None:
+    (feature,) = tokens("text", vocabulary=3)
+    assert check_feature(feature, examples=3).verdict == "proved"

@@ -136,7 +136,7 @@ def refused(**settings: object) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (refused(table={"a": 1}), "table is a Polars frame, not dict"),
+        (refused(table={"a": 1}), "table must be DataFrame or LazyFrame"),
         (refused(table=AIRPORTS.clear()), "no rows"),
         (refused(key="fa"), "no column 'fa'. Did you mean 'faa'"),
         (refused(key=None), "no column 'dest'"),

@@ -138,7 +138,7 @@ def test_a_large_vocabulary_is_a_blob_and_the_order_of_rows_does_not_count() -> 
         ({"vocabulary": 0}, "vocabulary is a whole number from 1 to 10000, not 0"),
         ({"hashing": 20_000}, "hashing is a whole number"),
         ({"hashing": 8, "how": "tfidf"}, "tfidf needs a vocabulary"),
-        ({"vocabulary": 9, "how": "binary"}, "how is one of"),
+        ({"vocabulary": 9, "how": "binary"}, "how must be one of"),
         ({"hashing": 8, "seed": -1}, "seed"),
     ],
 )

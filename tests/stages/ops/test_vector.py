@@ -99,7 +99,7 @@ def test_vectors_are_a_blob_of_their_own() -> None:
     [
         ({"dimensions": 3}, r"dimensions is 3, but 'v' has vectors of length \[2\]"),
         ({"dimensions": 0}, "dimensions is a whole number from 1"),
-        ({"unseen": "mean"}, "unseen is 'zeros' or 'null'"),
+        ({"unseen": "mean"}, "unseen must be one of 'zeros', 'null'"),
         ({"vector": "word"}, "'word' is named twice"),
         (
             {"vector": ("x", "y", "z"), "table": TABLE.with_columns(x=1, y=1, z=1)},

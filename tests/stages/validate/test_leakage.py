@@ -14,7 +14,7 @@ from tests_parity import RUNS
 
 from dagrun.engine.codec import codec_name, find_codec
 from dagrun.stages import features as f
-from dagrun.stages.ops.errors import UnknownColumn
+from dagrun.stages.ops.errors import DtypeMismatch, UnknownColumn
 from dagrun.stages.validate import LeakageReport, LeakageUnchecked, check_leakage
 from dagrun.stages.validate.strength import feature_strength, gap_strength
 
@@ -205,3 +205,24 @@ def test_a_useless_feature_is_not_told_from_luck(seed: int, kinds: int, binary: 
     assert gaps is not None
     assert gaps.low < (2.0 if binary else 0.6)
     assert feature_strength("x", values[:50], target[:50], binary=binary) is None
+
+
+def test_what_does_not_go_together_is_told_before_it_is_judged() -> None:
+    features = f.feature_set("hour", time="leaves")
+    spec, matrix = features.fit_transform(TRAIN, label="late")
+
+    def judged(rows: pl.DataFrame, made: pl.DataFrame) -> LeakageReport:
+        return check_leakage(spec, rows, label="late", matrix=made)
+
+    with pytest.raises(UnknownColumn, match="'late'"):
+        judged(TRAIN, matrix.drop("late"))
+    with pytest.raises(UnknownColumn, match="'hour'"):
+        judged(TRAIN.drop("hour"), matrix)
+    with pytest.raises(LeakageUnchecked, match="6,000 rows, the training rows are 9"):
+        judged(TRAIN[:9], matrix)
+    with pytest.raises(LeakageUnchecked, match="no number or bool"):
+        judged(TRAIN, matrix.with_columns(late=pl.lit("yes")))
+    for column in (pl.col("leaves").dt.replace_time_zone(None), pl.col("leaves").cast(pl.Date)):
+        later = {"valid": LATER["valid"].with_columns(column)}
+        with pytest.raises(DtypeMismatch, match="'leaves'"):
+            check_leakage(features, TRAIN, label="late", later=later)
