@@ -12,7 +12,7 @@ import inspect
 import reprlib
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dagrun.stages.ops.errors import FeatureDefinitionError
 
@@ -31,7 +31,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.cache
     def hints() -> dict[str, Any]:
-        return {one: eval(text, function.__globals__) for one, text in texts.items()}
+        return get_type_hints(types.SimpleNamespace(__annotations__=texts), function.__globals__)
 
     @functools.wraps(function)
     def call(*args: P.args, **given: P.kwargs) -> R:
