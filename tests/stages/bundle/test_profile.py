@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import polars as pl
 import pytest
 from tests_bundles import flights
+from tests_lower import Lower
 
 from dagrun.stages.bundle import Bundle
 from dagrun.stages.bundle.profile import profile
-from dagrun.stages.features import TEXT, Feature, Op, feature_set, ordinal, standardize, tokens
+from dagrun.stages.features import Feature, feature_set, ordinal, standardize, tokens
 
 ROWS = flights(400, seed=3)
 
@@ -42,20 +40,6 @@ def test_importances_are_shares_of_the_models_gain_and_cover(bundle: Bundle) -> 
     assert sum(feature.cover or 0.0 for feature in features) == pytest.approx(1.0)
     best = max(features, key=lambda feature: feature.gain or 0.0)
     assert best.name.startswith("wind")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lower(Op):
-    """The text in lower case. Null stays null."""
-
-    op = "lower"
-    takes = (TEXT,)
-    gives = "string"
-    row_exact = False
-    vouched = (("case-folding", "there is no row twin that it could differ from"),)
-
-    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return x[0].str.to_lowercase()
 
 
 def test_every_feature_has_a_cost_and_those_of_polars_are_named() -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 import pytest
+from tests_lower import Lower
 
 from dagrun.stages import features as f
-from dagrun.stages.ops.kind import TEXT
-from dagrun.stages.ops.op import Op
 
 FRAME = pl.DataFrame(
     {
@@ -136,20 +133,6 @@ def test_cyclical_and_time_since() -> None:
     assert made.columns == ["at_hour_sin", "at_hour_cos", "at_hours_since_origin"]
     assert made["at_hour_sin"][2] == 1.0
     assert made["at_hours_since_origin"].to_list()[1] == 7.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lower(Op):
-    """The text in lower case. Null stays null."""
-
-    op = "lower"
-    takes = (TEXT,)
-    gives = "string"
-    row_exact = False
-    vouched = (("case-folding", "there is no row twin that it could differ from"),)
-
-    def batch(self, x: Sequence[pl.Expr]) -> pl.Expr:
-        return x[0].str.to_lowercase()
 
 
 def test_an_op_without_a_row_twin_falls_back_visibly() -> None:
