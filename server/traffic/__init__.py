@@ -1,0 +1,1 @@
+"""Which bundle answers a request: aliases, canaries, shadows and A/B arms."""
