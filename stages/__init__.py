@@ -141,9 +141,13 @@ _ROOMS = {
         "Gate",
         "Gates",
         "NoSuchFigure",
+        "RegressionReport",
+        "RegressionScores",
         "Report",
         "Scores",
+        "Slice",
         "choose_threshold",
+        "evaluate_regression",
         "judge",
     ),
     "validate": (
