@@ -131,6 +131,7 @@ _ROOMS = {
         "duplicates",
     ),
     "train": (
+        "OBJECTIVES",
         "TrainingInvalid",
         "fit_xgboost",
     ),

@@ -148,8 +148,10 @@ def _told(scored: pl.DataFrame) -> str:
     """Say in a few words what was predicted."""
     if scored.columns[-1] == "label":
         return f": {int(scored['label'].sum()):,} labelled true"
-    values = scored["value"]
-    return f": values from {values.min():.6g} to {values.max():.6g}" if len(values) else ""
+    if scored.is_empty():
+        return ""
+    least, most = scored.select(least=pl.col("value").min(), most=pl.col("value").max()).row(0)
+    return f": values from {least:.6g} to {most:.6g}"
 
 
 def _score(scorer: Scorer, rows: Path, nulls: tuple[str, ...]) -> pl.DataFrame:

@@ -24,7 +24,10 @@ from dagrun.stages.bundle.booster import (
     float32_values,
 )
 
-_METRICS = {BINARY: "logloss", **REGRESSIONS}
+OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
+"""The metric of each objective: a 0/1 label by its log loss; numbers by their mean
+(`reg:squarederror`), their median (`reg:absoluteerror`), what lies between the two
+(`reg:pseudohubererror`, with `huber_slope`), or ratios (`reg:squaredlogerror`, labels above -1)."""
 _TRACE = "\nStack trace"
 _NOT_PARAMS = ("n_jobs", "random_state", "verbosity", "objective", "eval_metric", "tree_method")
 
@@ -52,20 +55,14 @@ def fit_xgboost(
     nthread: int | None = None,
     **params: Param,
 ) -> Booster:
-    """Train until the objective's metric on the validation rows has not improved for a while.
-
-    The best iteration is kept.
+    """Train until the metric of the validation rows no longer improves; keep the best iteration.
 
     Args:
         matrix: training rows: feature columns in order, the label last.
         valid: validation rows with the same columns.
-        label: name of the label; None means the last column. Its values are 0 and 1, or for a
-            regression any finite numbers, which XGBoost rounds to float32.
-        objective: `"binary:logistic"` (judged by the log loss), or a regression:
-            `"reg:squarederror"` (the mean; RMSE), `"reg:absoluteerror"` (the median; MAE),
-            `"reg:pseudohubererror"` (between the two, see `huber_slope`; MPHE) or
-            `"reg:squaredlogerror"` (labels above -1; RMSLE).
-        seed: decides all chance there is (`subsample`, `colsample_bytree`).
+        label: its name; None means the last column. 0 and 1, or numbers rounded to float32.
+        objective: what is learned, and the metric that stops it: see `OBJECTIVES`.
+        seed: decides all chance (`subsample`, `colsample_bytree`).
         rounds: most boosting rounds.
         early_stopping: rounds without improvement after which training ends.
         max_depth: greatest depth of a tree.
@@ -76,12 +73,12 @@ def fit_xgboost(
 
     Raises:
         FeatureMismatch: `valid` has other columns than `matrix`.
-        TrainingInvalid: no rows, no features, an unknown objective, a label that does not fit it,
-            or a param that is set by dagrun or unknown to XGBoost.
+        TrainingInvalid: no rows, no features, a label that the objective cannot learn, or a param
+            that is dagrun's or unknown to XGBoost.
     """
-    if objective not in _METRICS:
-        told = f"there is no objective {objective!r}.{nearest(objective, _METRICS)}"
-        raise TrainingInvalid(f"{told} There is: {listing(_METRICS)}")
+    if objective not in OBJECTIVES:
+        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
+        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
     label, features = _columns(matrix, valid, label)
     chosen: dict[str, Param] = {
         "device": device,
@@ -117,7 +114,7 @@ def _train(
     """Return the model cut to its best iteration, that iteration, and the metrics there."""
     import xgboost
 
-    metric = _METRICS[objective]
+    metric = OBJECTIVES[objective]
     fixed = {"objective": objective, "eval_metric": metric, "tree_method": "hist"}
     threads = {} if nthread is None else {"nthread": nthread}
     told: dict[str, dict[str, list[float]]] = {}

@@ -24,8 +24,11 @@ def call(
     """Carry out a command line inside an empty project."""
     folder = ProjectFolder(tmp_path)
     folder.write("pyproject.toml", "[tool.dagrun]\npipeline = 'pipeline.py'\n")
-    folder.write("pipeline.py", "")
+    folder.write(
+        "pipeline.py", "from dagrun import stage\n\n@stage\ndef one() -> int:\n    return 1\n"
+    )
     monkeypatch.chdir(tmp_path)
+    assert main(["run", "--executor", "inline"]) == 0
 
     def called(*arguments: str) -> Answer:
         capfd.readouterr()

@@ -39,8 +39,8 @@ def test_figures_are_those_worked_out_by_hand() -> None:
     assert REPORT.baselines["half"].mape == 0.5
     assert list(REPORT.baselines) == ["constant", "half"]
     assert [(one.value, one.rows, one.mae) for one in REPORT.slices["ward"]] == [
-        ("false", 1, 10.0),
-        ("true", 3, 20.0),
+        ("False", 1, 10.0),
+        ("True", 3, 20.0),
     ]
 
 
