@@ -149,7 +149,7 @@ def _score(
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
             if wants():
                 recheck.take((model, row, served, margin))
-        pairs = zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True)
+        pairs = zip(scores.margins.tolist(), scores.values.tolist(), strict=True)
         parts = [answers.encode(*pair, threshold) for pair in pairs]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
