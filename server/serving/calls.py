@@ -20,7 +20,7 @@ import grpc
 
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving.pool import TURN
-from dagrun.server.serving.refusals import REQUEST_ID, Internal, Method, refusal_for, refuse
+from dagrun.server.serving.refusals import REQUEST_ID, Method, refusal_for, refuse
 from dagrun.server.serving.settings import Lines
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,9 +58,10 @@ class Calls:
         """Count an error, tell of it, and end the call with its status, by raising."""
         request_id = request_id_of(context)
         refusal = refusal_for(error, request_id)
+        request_id = refusal.request_id or request_id
         code = refusal.code.name
         self._recorder.refused(name, code, TURN.labels)
-        if self._lines in ("refusals", "all") or isinstance(refusal, Internal):
+        if self._lines in ("refusals", "all") or refusal.code is grpc.StatusCode.INTERNAL:
             self._told(logging.WARNING, name, code, request_id, str(refusal))
         refuse(context, refusal, request_id)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -42,11 +42,13 @@ class Refusal(DagrunError):
         code: the gRPC status code.
         violations: the fields at fault, those that fit into the answer.
         trailers: trailing metadata.
+        request_id: the id under which the log has it, once it has.
     """
 
-    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INVALID_ARGUMENT
+    code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
     violations: Sequence[Violation] = ()
     trailers: tuple[tuple[str, str], ...] = ()
+    request_id = ""
 
     def details(self) -> bytes:
         """Return the `google.rpc.Status` that travels in the trailing metadata."""
@@ -120,6 +122,25 @@ class Busy(Refusal):
         # gRPC clients obey this trailer by themselves where retries are configured.
         self.trailers = (("grpc-retry-pushback-ms", str(retry_after_ms)),)
         super().__init__(f"too many {what} at once; try again in {retry_after_ms} ms")
+
+
+class MessageRefused(Refusal):
+    """One message of a stream is refused, and the stream ends with the reason.
+
+    Attributes:
+        number: the message's place in the stream, from 0.
+        reason: what a call with this message alone is answered with.
+    """
+
+    def __init__(self, number: int, reason: Refusal) -> None:
+        self.number, self.reason = number, reason
+        self.code, self.trailers = reason.code, reason.trailers
+        self.request_id = reason.request_id
+        place = f"messages[{number}]"
+        self.violations = [
+            Violation(f"{place}.{field}", description) for field, description in reason.violations
+        ]
+        super().__init__(f"{place}: {reason}")
 
 
 class Internal(Refusal):

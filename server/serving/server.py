@@ -24,6 +24,8 @@ from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.protocols.explanation import Explanation
+from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
@@ -38,6 +40,9 @@ from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
+
+_IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+"""While the server stops: a stream that sent nothing for so long is ended; how often to look."""
 
 Report = Callable[[str], None]
 
@@ -62,19 +67,22 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
+        self._explanation = Explanation(served, self.prediction)
+        self._in_order = InOrder(self.prediction.predict)
         self.recorder = self.prediction.recorder
-        self._calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
-        self._streams = Streams(
-            self.settings.max_streams, self.settings.retry_after_ms, self._calls
-        )
+        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        pause = self.settings.retry_after_ms
+        self._streams = Streams(self.settings.max_streams, pause, calls)
+        self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
-        router = Router(self._methods(), self._calls)
         self._server = grpc.server(
-            self._threads, handlers=[router], options=_options(self.settings)
+            self._threads,
+            handlers=[Router(self._methods(), calls)],
+            options=_options(self.settings),
         )
         self.port = self._bind()
 
@@ -98,11 +106,14 @@ class Server:
         grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
         self.health.close()
         self._streams.cancel()
-        self._server.stop(grace).wait()
+        stopped = self._server.stop(grace)
+        while not stopped.wait(_LOOK_SECONDS):
+            self._in_order.end_idle(_IDLE_SECONDS)
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        self._scoring.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -141,6 +152,16 @@ class Server:
                 refusals=self._refusals,
                 busy=lambda: Busy("tables", settings.retry_after_ms),
             ),
+            f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
+                self._scoring.streaming("PredictStream", self._in_order.answer)
+            ),
+            f"/{prediction.SERVICE}/Explain": Limited(
+                self._explanation.explain,
+                self._tables,
+                waiting=settings.waiting_tables,
+                refusals=self._refusals,
+                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
             f"/{health.SERVICE}/Check": unary(self.health.check),
@@ -158,7 +179,7 @@ class Server:
         for name, pool in (("predict", self._threads), ("table", self._tables)):
             yield Reading(metrics.WAITING, (name,), pool.waiting)
             yield Reading(metrics.THREADS, (name,), pool.threads)
-        yield Reading(metrics.STREAMS, (), self._streams.open)
+        yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
