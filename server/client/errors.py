@@ -159,7 +159,7 @@ class ClientForked(DagrunError):
         )
 
 
-_OF_TLS = ("andshake", "SSL_ERROR", "CERTIFICATE", "ertificate", "Ssl ")
+_OF_TLS = ("andshake", "erification", "SSL_ERROR", "CERTIFICATE", "ertificate", "Ssl ")
 _TOO_LARGE = "larger than max"
 
 _KINDS: dict[grpc.StatusCode, type[CallFailed]] = {

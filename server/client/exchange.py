@@ -56,12 +56,12 @@ def predict(
     model: str, rows: Sequence[Mapping[str, object]], *, features: bool
 ) -> Exchange[list[Answer]]:
     """Score rows. Raises `ValueUnsupported`."""
-    request = values.request(model, rows, features=features)
+    data = values.encode(model, rows, features=features)
 
-    def read(data: bytes) -> list[Answer]:
-        return answers(pb.PredictResponse.FromString(data), features=features)
+    def read(response: bytes) -> list[Answer]:
+        return answers(pb.PredictResponse.FromString(response), features=features)
 
-    return Exchange(f"{_SERVICE}/Predict", request.SerializeToString(), read)
+    return Exchange(f"{_SERVICE}/Predict", data, read)
 
 
 def score_table(model: str, frame: pl.DataFrame) -> Exchange[ScoredTable]:

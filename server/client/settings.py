@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagrun.engine.errors import DefinitionError
@@ -93,7 +93,7 @@ class ClientSettings:
     retry_share: float = 0.2
     hedge_after: float | None = None
     tls: Tls | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     token_file: Path | None = None
     keepalive: float | None = 30.0
     max_message_bytes: int = 16 * 1024 * 1024
@@ -132,7 +132,13 @@ def check_token(targets: Sequence[str], settings: ClientSettings) -> None:
 def _is_here(target: str) -> bool:
     if target.startswith(("unix:", "unix-abstract:")):
         return True
-    host = target.rpartition("/")[2].rpartition(":")[0].strip("[]")
+    host = (
+        target.removeprefix("ipv4:")
+        .removeprefix("ipv6:")
+        .rpartition("/")[2]
+        .rpartition(":")[0]
+        .strip("[]")
+    )
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
