@@ -85,8 +85,8 @@ class Client(Caller):
     ) -> pl.DataFrame:
         """Score a frame with the model's columns, row by row in order.
 
-        Returns `probability`, `margin` and `confidence` (Float32) and `label` (Boolean). Raises
-        what `predict` does.
+        Returns `probability`, `margin` and `confidence` (Float32) and `label` (Boolean); of a
+        regression, `value` (Float32). Raises what `predict` does.
         """
         return self.score_table(model, frame, timeout=timeout).frame
 
