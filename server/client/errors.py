@@ -22,7 +22,7 @@ class CallFailed(DagrunError):
         target: address of the server that was asked last.
         code: the gRPC status code.
         message: what the server, or gRPC itself, says.
-        request_id: the call's name in the server's logs and traces.
+        request_id: the call's name in the server's logs.
         attempts: how often it was tried.
     """
 
@@ -40,7 +40,8 @@ class CallFailed(DagrunError):
         self.request_id, self.attempts = request_id, attempts
         tried = f", {attempts} attempts" if attempts > 1 else ""
         place = "\n  " if "\n" in message else " "
-        told = f"{place}(request {request_id}{tried})" if request_id else ""
+        named = request_id and request_id not in message
+        told = f"{place}(request {request_id}{tried})" if named else ""
         super().__init__(f"{target}: {message}{self.advise(message)}{told}")
 
     def advise(self, message: str) -> str:  # noqa: ARG002
@@ -194,6 +195,7 @@ def failure(
     """Return what to raise for an error of gRPC."""
     code, message = error.code(), error.details() or error.code().name
     kind = MessageTooLarge if too_large(error) else _KINDS.get(code, CallFailed)
+    request_id = str(trailers(error).get("x-request-id", request_id))
     if kind is RequestInvalid:
         return RequestInvalid(target, code, message, _violations(error), request_id)
     return kind(target, code, message, request_id, attempts)

@@ -213,6 +213,17 @@ def test_every_call_has_a_name(ask: Ask) -> None:
     assert all(f"(request {failed(o).request_id})" in str(o) for o in outcomes)
 
 
+def test_the_name_that_the_server_gave_a_call_counts() -> None:
+    def answer(_number: int, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata((("x-request-id", "theirs"),))
+        return context.abort(grpc.StatusCode.INTERNAL, "see request theirs")
+
+    with fake(answer) as server:
+        (outcome,) = ask_threads(server.address)
+    assert failed(outcome).request_id == "theirs"
+    assert str(outcome) == f"{server.address}: see request theirs"
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "advice"),
     [
