@@ -18,7 +18,6 @@ from dagrun.stages.validate import Contract, validate
 from features import FEATURES
 from sales import SALE, admit, known, local_price, mean_price, sold_for
 
-
 # --- ingest and prepare: what is known of a house, and apart from it what it was sold for
 
 
