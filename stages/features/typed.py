@@ -17,7 +17,7 @@ from dagrun.stages.ops.errors import SpecDamaged
 
 def check_fields(value: Any, what: str) -> None:
     """Raise `SpecDamaged` for `what` unless each field of a dataclass has its declared type."""
-    hints = _hints(type(value))
+    hints = _hints(value.__class__)
     for field in fields(value):
         given = getattr(value, field.name)
         if not fits(given, hints.get(field.name, Any)):
