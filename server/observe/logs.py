@@ -1,0 +1,45 @@
+"""The log of a server: one line a record, as JSON for machines or as text for people.
+
+Guarantee: whatever is logged by us or by a library, a warning of Python included, becomes one line
+on the stream, with time (UTC), level, logger and process; fields such as `request_id` stand beside
+the message, never only inside it. A traceback is one field. Where it ends: what native code writes
+to stderr by itself passes by.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+Form = Literal["text", "json"]
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.CallsiteParameterAdder([structlog.processors.CallsiteParameter.PROCESS]),
+)
+
+
+def configure(form: Form, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send every record from `level` on to the stream (stderr), replacing what was configured."""
+    last: tuple[Processor, ...] = (
+        (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str))
+        if form == "json"
+        else (structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time", sort_keys=False),)
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(True)
+    # It tells of each start and end, which the server tells itself.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
