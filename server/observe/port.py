@@ -1,8 +1,9 @@
 """The HTTP port: an application on a thread of its own, beside whatever the process does.
 
 Guarantee: the port is taken when the object is made, so that it is known before anything starts
-whether it can be had, and whoever connects waits for `serve`; at most `_MOST_AT_ONCE` requests are under way, further ones are answered 503. Where it
-ends: uvicorn's own limits hold for headers; the size of a body is the application's business.
+whether it can be had, and whoever connects waits for `serve`. At most `_MOST_AT_ONCE` requests are
+under way, further ones are answered 503. Where it ends: uvicorn's own limits hold for headers; the
+size of a body is the application's business.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ _TOGETHER = 2_048
 """Requests that wait for their histogram at most: a millisecond of work, 500 KiB."""
 
 Json = dict[str, Any]
+Noted = Callable[[Sequence[str], Sequence[int]], None]
 
 
 class Labels(NamedTuple):
@@ -41,8 +42,11 @@ class Labels(NamedTuple):
 class Series:
     """The requests of one method that one model answered."""
 
-    def __init__(self, phases: Sequence[str]) -> None:
-        self._phases = tuple(phases)
+    def __init__(self, phases: Sequence[str], noted: Noted | None = None) -> None:
+        """Have `noted` told of each request as well, when it is given."""
+        self._phases, self._noted = tuple(phases), noted
+        if noted is not None:
+            self.add = self._add_noted  # type: ignore[method-assign]
         self._marks: list[tuple[int, ...]] = []
         self._folding = threading.Lock()
         self._sizes = [0, 0, 0, 0]
@@ -59,6 +63,11 @@ class Series:
         self._marks.append(marks)
         if len(self._marks) >= _TOGETHER:
             self._fold()
+
+    def _add_noted(self, marks: tuple[int, ...]) -> None:
+        Series.add(self, marks)
+        if self._noted is not None:
+            self._noted(self._phases, marks)
 
     def snapshot(self) -> Json:
         """Return the totals so far; times are in nanoseconds, the last ones of whole requests."""
@@ -100,7 +109,9 @@ class Recorder:
         predict, table: the series of `Predict` and `PredictTable`, by labels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, noted: Noted | None = None) -> None:
+        """Have `noted` told of each answered request, when it is given: for traces."""
+        self._noted = noted
         self._methods: dict[str, _ByLabels] = {}
         self._sources: list[Callable[[], Iterable[Reading]]] = []
         self._counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
@@ -110,7 +121,7 @@ class Recorder:
 
     def method(self, name: str, phases: Sequence[str]) -> _ByLabels:
         """Return the series of a method, by labels; one is made when it is first asked for."""
-        return self._methods.setdefault(name, _ByLabels(phases))
+        return self._methods.setdefault(name, _ByLabels(phases, self._noted))
 
     @property
     def answered(self) -> int:
@@ -148,13 +159,13 @@ class Recorder:
 class _ByLabels(dict[Labels, Series]):
     """Series by labels, each made when it is first asked for."""
 
-    def __init__(self, phases: Sequence[str]) -> None:
+    def __init__(self, phases: Sequence[str], noted: Noted | None) -> None:
         super().__init__()
-        self._phases = phases
+        self._phases, self._noted = phases, noted
 
     def __missing__(self, labels: Labels) -> Series:
         # `setdefault` is one step, so that two threads get the same one.
-        return self.setdefault(labels, Series(self._phases))
+        return self.setdefault(labels, Series(self._phases, self._noted))
 
 
 def _add(totals: list[int], more: Sequence[int]) -> None:

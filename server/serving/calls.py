@@ -19,9 +19,10 @@ from typing import NoReturn
 import grpc
 
 from dagrun.server.observe.recorder import Recorder
+from dagrun.server.observe.traces import Tracing
 from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.refusals import REQUEST_ID, Method, refusal_for, refuse
-from dagrun.server.serving.settings import Lines
+from dagrun.server.serving.settings import ServerSettings
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_LINES = 50
@@ -31,10 +32,14 @@ _PRINTABLE = re.compile(r"[!-~]{1,64}")
 class Calls:
     """Counts and tells of the calls of one server."""
 
-    def __init__(self, recorder: Recorder, lines: Lines = "refusals", slow_ms: float = 1000):
-        """Tell as `lines` says; a call is slow from `slow_ms` on, with its wait in the queue."""
-        self._recorder, self._lines = recorder, lines
-        self._slow = {"none": float("inf"), "all": 0.0}.get(lines, slow_ms * 1e6)
+    def __init__(
+        self, recorder: Recorder, settings: ServerSettings, tracing: Tracing | None = None
+    ) -> None:
+        """Count with the recorder, tell as the settings say, and trace if given what traces."""
+        self._recorder, self._tracing = recorder, tracing
+        self._lines = settings.log_calls
+        always = {"none": float("inf"), "all": 0.0}
+        self._slow = always.get(settings.log_calls, settings.slow_ms * 1e6)
         self._limit = _Limit(_MOST_LINES)
 
     def guarded(self, name: str, method: Method) -> Method:
@@ -52,7 +57,7 @@ class Calls:
                 return response
             return self.refuse(name, context, refused)
 
-        return answer
+        return answer if self._tracing is None else _traced(name, answer, self._tracing)
 
     def refuse(self, name: str, context: grpc.ServicerContext, error: Exception) -> NoReturn:
         """Count an error, tell of it, and end the call with its status, by raising."""
@@ -81,6 +86,30 @@ class Calls:
             fields["left_out"] = left_out
         text = f"{name} {code}{': ' if why else ''}{why}"
         _LOGGER.log(level, "%s", text, extra={name: v for name, v in fields.items() if v != ""})
+
+
+def _traced(name: str, method: Method, tracing: Tracing) -> Method:
+    """Return the method with spans of its calls."""
+
+    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+        TURN.marked = None
+        code = grpc.StatusCode.OK
+        try:
+            return method(data, context)
+        except Exception:
+            code = context.code()  # type: ignore[attr-defined]
+            raise
+        finally:
+            tracing.call(
+                name,
+                dict(context.invocation_metadata() or ()),
+                queued=TURN.queued,
+                code=code.name,
+                labels=TURN.labels,
+                marked=TURN.marked,
+            )
+
+    return answer
 
 
 def request_id_of(context: grpc.ServicerContext) -> str:

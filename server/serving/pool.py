@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from time import perf_counter_ns
@@ -29,10 +29,16 @@ class Turn(threading.local):
     Attributes:
         queued: when it was submitted, as `perf_counter_ns` gives it.
         labels: the model that it is for, once known.
+        marked: its phases and what was recorded of them, while calls are traced.
     """
 
     queued = 0
     labels: Labels | None = None
+    marked: tuple[Sequence[str], Sequence[int]] | None = None
+
+    def mark(self, phases: Sequence[str], marks: Sequence[int]) -> None:
+        """Note what was recorded."""
+        self.marked = phases, marks
 
 
 TURN = Turn()

@@ -45,7 +45,7 @@ class Prediction:
 
     def __init__(self, models: Models, settings: ServerSettings) -> None:
         self._models, self._settings = models, settings
-        self.recorder = Recorder()
+        self.recorder = Recorder(TURN.mark if settings.trace else None)
         self.recheck = Recheck(settings.recheck, settings.recheck_waiting, self.recorder)
 
     @property

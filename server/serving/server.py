@@ -24,6 +24,7 @@ from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.traces import Tracing
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, models, prediction
@@ -70,7 +71,8 @@ class Server:
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
         self.recorder = self.prediction.recorder
-        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        self._tracing = Tracing() if self.settings.trace else None
+        calls = Calls(self.recorder, self.settings, self._tracing)
         pause = self.settings.retry_after_ms
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
@@ -113,6 +115,8 @@ class Server:
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        if self._tracing is not None:
+            self._tracing.close()
         self._scoring.close()
 
     def __enter__(self) -> Server:

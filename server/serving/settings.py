@@ -37,6 +37,7 @@ class ServerSettings:
         recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
         log_calls: which calls get a line in the log: `"none"`, `"failures"` (slow ones and those
             answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
+        trace: whether calls are traced (see `dagrun.server.observe.traces`).
         slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
     """
@@ -59,4 +60,5 @@ class ServerSettings:
     recheck: float = 0.001
     log_calls: Lines = "refusals"
     slow_ms: float = 1000.0
+    trace: bool = False
     recheck_waiting: int = 1_000
