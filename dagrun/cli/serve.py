@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dagrun.cli.naming import DIFFERENT, find_source
 from dagrun.cli.opening import open_store, project_folders
+from dagrun.engine.errors import StoreError
 from dagrun.server import supervisor
 from dagrun.server.serving import ServerSettings
 from dagrun.server.supervisor import FleetSettings, NotServed
@@ -37,5 +38,7 @@ def serve(
         if any(problem["kind"] == "GoldenMismatch" for problem in error.problems.values()):
             tell_error(str(error))
             return DIFFERENT
+        if any(problem["store"] for problem in error.problems.values()):
+            raise StoreError(str(error)) from error
         raise
     return 0

@@ -13,7 +13,7 @@ What is said on it, each document with one of these members:
 | from a worker | |
 |---|---|
 | `proved`, `report` | the generation of this number is ready; lines for the operator by route |
-| `failed`, `problems` | it is not: `{route: {"kind": error class, "text": message}}` |
+| `failed`, `problems` | it is not; by route: error class, message, whether the store's |
 | `serving` | the switch is done |
 | `snapshot` | totals since the worker's start, several times a second: also its sign of life |
 

@@ -42,7 +42,7 @@ class NotServed(DagrunError):
     """What is to be served at the start cannot be.
 
     Attributes:
-        problems: by route, `{"kind": error class, "text": message}`.
+        problems: by route, as workers tell them (see `dagrun.server.supervisor.channel`).
     """
 
     def __init__(self, problems: Mapping[str, Document]) -> None:
@@ -199,7 +199,7 @@ class Fleet:
         pending = self._rollout.pending
         if pending and pending.deaths >= MOST_DEATHS:
             text = f"{pending.deaths} workers died while they proved it"
-            self._refuse(pending, {"": {"kind": "WorkerDied", "text": text}})
+            self._refuse(pending, {"": {"kind": "WorkerDied", "text": text, "store": False}})
         for number, order in self._rollout.orders():
             self._members[number].send(order)
 
@@ -218,6 +218,8 @@ class Fleet:
                 )
                 self._rollout.proved(member.number, said["proved"])
             elif "serving" in said:
+                if member.number > self._layout.workers and member not in self.serving:
+                    self._report(f"{member} serves now")
                 self._rollout.serves(member.number, said["serving"])
                 self._tell_served()
             elif "failed" in said:

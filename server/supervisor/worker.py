@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from dagrun.engine.code.imports import use_sources
-from dagrun.engine.errors import DagrunError
+from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
 from dagrun.server.serving.models import Models, NoModels, ServedModel
 from dagrun.server.serving.server import Server
@@ -170,7 +170,11 @@ def _identity(name: str, route: Route) -> str:
 def _problem(error: Exception) -> Document:
     if not isinstance(error, DagrunError | OSError):
         _LOGGER.error("a model cannot be loaded", exc_info=error)
-    return {"kind": type(error).__name__, "text": str(error)}
+    return {
+        "kind": type(error).__name__,
+        "text": str(error),
+        "store": isinstance(error, StoreError),
+    }
 
 
 def main(arguments: list[str]) -> int:
