@@ -93,8 +93,8 @@ class Client:
     def predict_table(self, model: str, frame: pl.DataFrame) -> pl.DataFrame:
         """Score a frame with the model's columns, row by row in order.
 
-        Returns `probability`, `margin` and `confidence` (Float32) and `label` (Boolean). Raises
-        what `predict` does.
+        Returns `probability`, `margin` and `confidence` (Float32) and `label` (Boolean); of a
+        regression, `value` (Float32). Raises what `predict` does.
         """
         import polars as pl
 

@@ -113,7 +113,8 @@ class ServedModel:
         if self.version:
             line += f", registered {_ago(self.version.at, now or datetime.now(UTC))}"
         rows = self.golden.rows
-        proof = f"{rows} of {rows} bit-identical (features, margins, probabilities)"
+        predicted = "values" if bundle.task == "regression" else "probabilities"
+        proof = f"{rows} of {rows} bit-identical (features, margins, {predicted})"
         lines = [line, f"golden rows: {proof}"]
         if why := self.scorer.left_to_xgboost:
             lines.append(f"single rows are left to XGBoost, ten times slower: {why}")
@@ -179,11 +180,12 @@ def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:
             for column in bundle.spec.inputs
         ],
         features=bundle.spec.names,
-        threshold=bundle.threshold,
+        threshold=bundle.threshold or 0.0,
         metrics=bundle.metrics,
         trained_from=bundle.trained.get("from", ""),
         trained_to=bundle.trained.get("to", ""),
         lineage=bundle.lineage.inputs,
+        task=bundle.task,
     )
 
 

@@ -26,7 +26,7 @@ from dagrun.server.serving.refusals import (
     parsed,
     shortened,
 )
-from dagrun.server.serving.rows import NotAdmitted, Scalar
+from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.stages.bundle import score
@@ -67,17 +67,26 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictRequest, data)
         model = self._models.get(request.model)
-        rows = request.rows
-        if len(rows) > self._settings.max_rows:
-            raise TooMuch("rows", len(rows), self._settings.max_rows, "Use PredictTable.")
-        read = model.reader.read
-        try:
-            values = [read(row.values) for row in rows]
-        except NotAdmitted:
-            raise self._refused(model, parsed(pb.PredictRequest, data)) from None
+        values = self.admit(model, request, data, "Use PredictTable.")
         response = _score(model, values, self.recheck, features=request.include_features)
         self._answered.add()
         return response
+
+    def admit(
+        self, model: ServedModel, request: Rows, data: bytes, instead: str
+    ) -> list[list[Scalar]]:
+        """Return the rows of a request, parsed from `data`, in the order of the model's columns.
+
+        Raises `TooMuch`, advising what to do `instead`, and `ValuesRefused`.
+        """
+        rows, most = request.rows, self._settings.max_rows
+        if len(rows) > most:
+            raise TooMuch("rows", len(rows), most, instead)
+        read = model.reader.read
+        try:
+            return [read(row.values) for row in rows]
+        except NotAdmitted:
+            raise self._refused(model, parsed(type(request), data)) from None
 
     def predict_table(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a table."""
@@ -112,7 +121,7 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
-    def _refused(self, model: ServedModel, request: pb.PredictRequest) -> Exception:
+    def _refused(self, model: ServedModel, request: Rows) -> Exception:
         """Return what to raise for rows that the reader did not admit."""
         most = self._settings.max_columns
         for row in request.rows:
@@ -140,7 +149,7 @@ def _score(
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
             if wants():
                 recheck.take((model, row, served, margin))
-        pairs = zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True)
+        pairs = zip(scores.margins.tolist(), scores.values.tolist(), strict=True)
         parts = [answers.encode(*pair, threshold) for pair in pairs]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))

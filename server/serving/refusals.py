@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -44,7 +44,7 @@ class Refusal(DagrunError):
         trailers: trailing metadata.
     """
 
-    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INVALID_ARGUMENT
+    code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
     violations: Sequence[Violation] = ()
     trailers: tuple[tuple[str, str], ...] = ()
 
@@ -120,6 +120,24 @@ class Busy(Refusal):
         # gRPC clients obey this trailer by themselves where retries are configured.
         self.trailers = (("grpc-retry-pushback-ms", str(retry_after_ms)),)
         super().__init__(f"too many {what} at once; try again in {retry_after_ms} ms")
+
+
+class MessageRefused(Refusal):
+    """One message of a stream is refused, and the stream ends with the reason.
+
+    Attributes:
+        number: the message's place in the stream, from 0.
+        reason: what a call with this message alone is answered with.
+    """
+
+    def __init__(self, number: int, reason: Refusal) -> None:
+        self.number, self.reason = number, reason
+        self.code, self.trailers = reason.code, reason.trailers
+        place = f"messages[{number}]"
+        self.violations = [
+            Violation(f"{place}.{field}", description) for field, description in reason.violations
+        ]
+        super().__init__(f"{place}: {reason}")
 
 
 class Internal(Refusal):

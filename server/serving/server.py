@@ -16,6 +16,8 @@ from types import TracebackType
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from dagrun.server.protocols.explanation import Explanation
+from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, prediction
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.listening import CannotListen
@@ -30,6 +32,9 @@ from dagrun.server.serving.streams import Streams
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
 
+_IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+"""While the server stops: a stream that sent nothing for so long is ended; how often to look."""
+
 
 class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
@@ -40,7 +45,10 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
+        self._explanation = Explanation(served, self.prediction)
+        self._in_order = InOrder(self.prediction.predict)
         self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
+        self._scoring = Streams(self.settings.max_scoring_streams, self.settings.retry_after_ms)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
@@ -83,11 +91,14 @@ class Server:
         grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
         self.health.close()
         self._streams.cancel()
-        self._server.stop(grace).wait()
+        stopped = self._server.stop(grace)
+        while not stopped.wait(_LOOK_SECONDS):
+            self._in_order.end_idle(_IDLE_SECONDS)
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        self._scoring.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -127,6 +138,16 @@ class Server:
                 waiting=settings.waiting_tables,
                 refusals=self._refusals,
                 busy=lambda: Busy("tables", settings.retry_after_ms),
+            ),
+            f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
+                self._scoring.streaming(self._in_order.answer)
+            ),
+            f"/{prediction.SERVICE}/Explain": Limited(
+                self._explanation.explain,
+                self._tables,
+                waiting=settings.waiting_tables,
+                refusals=self._refusals,
+                busy=lambda: Busy("explanations", settings.retry_after_ms),
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),

@@ -1,10 +1,10 @@
-"""The single-row path: raw values to probability without a data frame.
+"""The single-row path: raw values to a prediction without a data frame.
 
-Guarantee: features, margin and probability have the bits that `score` gives for the same row.
+Guarantee: features, margin and prediction have the bits that `score` gives for the same row.
 One `RowScorer` belongs to one thread: it owns the memory that the model reads. Building one is
 cheap, so make one per thread.
 Where it ends: the trees are walked by `dagrun.stages.bundle.trees` only if that reproduces every
-golden margin and probability of the bundle; else XGBoost is asked, which takes more than ten
+golden margin and prediction of the bundle; else XGBoost is asked, which takes more than ten
 times as long.
 """
 
@@ -35,10 +35,15 @@ class PredictionFailed(DagrunError):
 
 
 class RowScore(NamedTuple):
-    """What the model says about one row; both are float32 values held in Python floats."""
+    """What the model says about one row; both are float32 values held in Python floats.
+
+    Attributes:
+        margin: the sum of the trees' leaves.
+        value: what it means: a classifier's probability, or the very margin of a regression.
+    """
 
     margin: float
-    probability: float
+    value: float
 
 
 class RowScorer:
@@ -83,7 +88,7 @@ def _proven_walk(
     if isinstance(trees, NotWalkable):
         raise trees
     walk, golden = trees.bind(row), bundle.golden
-    recorded = zip(golden.margins.tolist(), golden.probabilities.tolist(), strict=True)
+    recorded = zip(golden.margins.tolist(), golden.values.tolist(), strict=True)
     for features, expected in zip(golden.features, recorded, strict=True):
         ctypes.memmove(row, features.ctypes.data, ctypes.sizeof(row))
         if walk() != expected:
