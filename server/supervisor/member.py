@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from dagrun.server.observe.totals import merge
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
@@ -47,7 +48,7 @@ class Member:
     ) -> None:
         """Start it, with its private socket in `folder`."""
         self.number, self.slot, self.started = number, slot, time.monotonic()
-        self.snapshot: Document = {}
+        self.snapshot: Document = merge([])
         self.silent = 0
         self.private = folder / f"{number}.sock"
         ours, theirs = socket.socketpair()

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
+from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving.models import Models, NoModels, ServedModel
 from dagrun.server.serving.server import Server
 from dagrun.server.serving.settings import ServerSettings
@@ -79,6 +80,7 @@ class Worker:
         self._orders: SimpleQueue[Document] = SimpleQueue()
         self._proved: _Proved | None = None
         self._abandoned = 0
+        self._idle = Recorder()
         self._ended = threading.Event()
 
     def run(self, orders: Iterator[Document]) -> None:
@@ -150,17 +152,8 @@ class Worker:
             self._send_snapshot()
 
     def _send_snapshot(self) -> None:
-        self._channel.send({"snapshot": self._totals()})
-
-    def _totals(self) -> Document:
-        if self._server is None:
-            return {}
-        rechecked = self._server.prediction.recheck.total
-        return {
-            "answered": self._server.prediction.answered,
-            "rechecked": rechecked.rows,
-            "different": rechecked.different,
-        }
+        recorder = self._server.recorder if self._server else self._idle
+        self._channel.send({"snapshot": recorder.snapshot()})
 
 
 def _identity(name: str, route: Route) -> str:
