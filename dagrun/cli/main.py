@@ -47,6 +47,7 @@ COMMANDS = {
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
+    "doctor": f"{_MODEL}:doctor",
 }
 
 

@@ -5,11 +5,16 @@ Nothing heavy is imported: this process only looks after those that serve.
 
 from __future__ import annotations
 
+import logging
+
 from dagrun.cli.naming import DIFFERENT, find_source
 from dagrun.cli.opening import open_store, project_folders
 from dagrun.engine.errors import StoreError
 from dagrun.server import supervisor
+from dagrun.server.observe import logs
+from dagrun.server.observe.logs import Form
 from dagrun.server.serving import ServerSettings
+from dagrun.server.serving.settings import Lines
 from dagrun.server.supervisor import FleetSettings, NotServed
 from dagrun.ui.terminal import tell, tell_error
 
@@ -23,17 +28,36 @@ def serve(
     workers: int,
     threads: int,
     recheck: float,
+    http_port: int | None,
+    log: Form,
+    log_calls: Lines,
+    slow_ms: float,
+    trace: bool,
+    drain: float,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
     store = open_store(pipeline) if any(isinstance(name, str) for name in targets) else None
     settings = FleetSettings(
-        server=ServerSettings(host=host, port=port, threads=threads, recheck=recheck),
+        server=ServerSettings(
+            host=host,
+            port=port,
+            threads=threads,
+            recheck=recheck,
+            log_calls=log_calls,
+            slow_ms=slow_ms,
+            trace=trace,
+            drain_seconds=drain,
+        ),
+        http_port=(port and port + 1) if http_port is None else http_port,
+        log=log,
         workers=workers,
         folders=tuple(project_folders(pipeline)),
     )
+    logs.configure(log)
+    report = tell if log == "text" else logging.getLogger("dagrun.server").info
     try:
-        supervisor.serve(targets, settings, store=store, report=tell)
+        supervisor.serve(targets, settings, store=store, report=report)
     except NotServed as error:
         if any(problem["kind"] == "GoldenMismatch" for problem in error.problems.values()):
             tell_error(str(error))

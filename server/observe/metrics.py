@@ -71,7 +71,9 @@ RESIDENT: Final = "dagrun_resident_bytes"
 WORKERS: Final = "dagrun_workers"
 RESTARTS: Final = "dagrun_worker_restarts_total"
 READY: Final = "dagrun_ready"
+LIMIT: Final = "dagrun_limit"
 BUILD_INFO: Final = "dagrun_build_info"
+_LIBRARIES: Final = ("dagrun", "python", "polars", "numpy", "xgboost", "grpcio", "protobuf")
 
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
     {
@@ -97,7 +99,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         WORKERS: Metric("gauge", "Worker processes that serve."),
         RESTARTS: Metric("counter", "Workers started again after one had ended."),
         READY: Metric("gauge", "Whether the server is ready: 1 or 0."),
-        BUILD_INFO: Metric("gauge", "1, with what serves.", ("version", "python")),
+        BUILD_INFO: Metric("gauge", "1, with what serves.", _LIBRARIES),
+        LIMIT: Metric("gauge", "What one worker takes at most.", ("limit",)),
     }
 )
 

@@ -8,11 +8,12 @@ may know the models' names and traffic.
 
 from __future__ import annotations
 
+import functools
 import html
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,9 +23,19 @@ from starlette.routing import BaseRoute, Route
 
 from dagrun.server.observe import metrics
 from dagrun.server.observe.exposition import CONTENT_TYPE, exposition
-from dagrun.server.observe.metrics import MODEL_INFO, Reading
+from dagrun.server.observe.metrics import METRICS, MODEL_INFO, Reading
+from dagrun.server.serving.settings import ServerSettings
 
 Json = dict[str, Any]
+_LIMITS = (
+    "max_message_bytes",
+    "max_rows",
+    "max_table_rows",
+    "max_columns",
+    "max_streams",
+    "waiting",
+    "waiting_tables",
+)
 _PAGES = {
     "/metrics": "for Prometheus",
     "/ready": "200 while requests are to be sent here, else 503 and why not",
@@ -51,12 +62,14 @@ class Standing:
         address: host and port of gRPC.
         workers: processes that serve.
         restarts: workers that were started in the place of one that had ended.
+        settings: what each of them lets in.
     """
 
     why_not: str
     address: str
     workers: int = 1
     restarts: int = 0
+    settings: ServerSettings = field(default_factory=ServerSettings)
 
     @property
     def ready(self) -> bool:
@@ -102,7 +115,26 @@ def _readings(standing: Standing) -> Iterator[Reading]:
     yield Reading(metrics.READY, (), float(standing.ready))
     yield Reading(metrics.WORKERS, (), standing.workers)
     yield Reading(metrics.RESTARTS, (), standing.restarts)
-    yield Reading(metrics.BUILD_INFO, (version("dagrun"), platform.python_version()), 1)
+    for name in _LIMITS:
+        yield Reading(metrics.LIMIT, (name,), getattr(standing.settings, name))
+    yield Reading(metrics.BUILD_INFO, _versions(), 1)
+
+
+@functools.cache
+def _versions() -> tuple[str, ...]:
+    """Return the values of the labels of `BUILD_INFO`."""
+    names = METRICS[metrics.BUILD_INFO].labels
+    return tuple(
+        platform.python_version() if name == "python" else _version(name) for name in names
+    )
+
+
+def _version(name: str) -> str:
+    """Return the version of a distribution, "" when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _index(merged: Json, standing: Standing) -> str:

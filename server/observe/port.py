@@ -15,7 +15,7 @@ from types import TracebackType
 import uvicorn
 from starlette.types import ASGIApp
 
-from dagrun.server.serving.server import CannotListen
+from dagrun.server.serving.listening import CannotListen
 
 _MOST_AT_ONCE = 128
 _KEEP_ALIVE, _GRACE, _PATIENCE = 15, 5, 10.0

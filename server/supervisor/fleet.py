@@ -2,8 +2,8 @@
 
 Guarantee: a worker that dies is replaced, and only the calls on its connections suffer; totals
 never fall, as those of the dead are kept; a change of what is to be served reaches all workers or
-none. Everything happens in the thread that calls `turn`; `totals`, `ready` and `channel` may be
-asked from others. Where it ends: of what a killed worker counted since its last snapshot, a
+none. Everything happens in the thread that calls `turn`; `totals` may be asked from others, and
+the attributes read. Where it ends: of what a killed worker counted since its last snapshot, a
 quarter of a second at most, nothing is known.
 """
 
@@ -53,7 +53,13 @@ class WorkerDied(DagrunError):
 
 
 class Fleet:
-    """The workers. Nothing is started before `start`."""
+    """The workers. Nothing is started before `start`.
+
+    Attributes:
+        answering: workers that serve, as of the last `turn`.
+        restarts: workers that were started in the place of one that had ended.
+        draining: whether all were told to end.
+    """
 
     def __init__(
         self,
@@ -89,7 +95,8 @@ class Fleet:
         self._due: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
         self._asked_at = 0.0
-        self._draining = False
+        self.draining = False
+        self.answering = self.restarts = 0
         self.start_report: list[str] = []
 
     def start(self, routes: Routes) -> None:
@@ -122,9 +129,10 @@ class Fleet:
         """
         for key, _ in self._selector.select(seconds):
             key.data()
-        if not self._draining:
+        if not self.draining:
             self._restart()
             self._order()
+        self.answering = len(self.serving)
 
     def looked(self) -> None:
         """Kill workers that have been silent for too many looks at them; this is one."""
@@ -136,13 +144,13 @@ class Fleet:
 
     def drain(self) -> None:
         """Have all workers finish and end; call `turn` until they are `gone`."""
-        self._draining = True
+        self.draining = True
         for member in self._members.values():
             member.send({"drain": True})
 
     def kill(self) -> None:
         """End all workers at once."""
-        self._draining = True
+        self.draining = True
         for member in self._members.values():
             member.kill()
 
@@ -169,7 +177,7 @@ class Fleet:
 
     def unready(self) -> str:
         """Return why requests should go elsewhere, "" when they should come."""
-        if self._draining:
+        if self.draining:
             return "the server is stopping"
         return "" if self.serving else "no worker serves yet"
 
@@ -197,6 +205,7 @@ class Fleet:
         for slot, moment in list(self._due.items()):
             if time.monotonic() >= moment:
                 del self._due[slot]
+                self.restarts += 1
                 self._start(slot)
 
     def _order(self) -> None:
@@ -242,7 +251,7 @@ class Fleet:
             self._on_served(before, current.routes)
 
     def _fail(self, member: Member, number: int, problems: Mapping[str, Document]) -> None:
-        if self._draining:
+        if self.draining:
             return
         if not self._served:
             raise NotServed(problems)
@@ -277,7 +286,7 @@ class Fleet:
         del self._members[member.number]
         self._rollout.leave(member.number)
         how = f"{member} {member.ended()}"
-        if self._draining:
+        if self.draining:
             return
         if not self._served:
             raise WorkerDied(how)

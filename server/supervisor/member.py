@@ -65,6 +65,7 @@ class Member:
             {
                 "settings": asdict(replace(settings.server, private=str(self.private))),
                 "store": str(store) if store else "",
+                "log": settings.log,
                 "folders": [str(path) for path in settings.folders],
             }
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagrun.engine.dispatching import machine
+from dagrun.server.observe.logs import Form
 from dagrun.server.serving.settings import ServerSettings
 
 
@@ -15,6 +16,8 @@ class FleetSettings:
 
     Attributes:
         server: how each worker listens and what it lets in.
+        http_port: port of metrics and probes, on the same host; 0 takes a free one.
+        log: whether the log is text or JSON.
         workers: processes that answer; 0 for one per CPU that this process may use. One process
             serves from about one CPU, as Python runs one thread at a time.
         folders: where workers find the modules that a project defines.
@@ -26,6 +29,8 @@ class FleetSettings:
     """
 
     server: ServerSettings = field(default_factory=ServerSettings)
+    http_port: int = 8501
+    log: Form = "text"
     workers: int = 0
     folders: tuple[Path, ...] = ()
     poll_seconds: float = 0.2

@@ -20,7 +20,10 @@ from pathlib import Path
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe import metrics
+from dagrun.server.observe.pages import Standing, pages
+from dagrun.server.observe.port import HttpPort
 from dagrun.server.serving.listening import HeldPort
+from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
@@ -37,10 +40,12 @@ class Running:
 
     Attributes:
         address: host and port of gRPC.
+        http: host and port of metrics and probes.
         fleet: its workers.
     """
 
     address: str
+    http: str
     fleet: Fleet
 
 
@@ -73,6 +78,7 @@ def serve(
     layout = Layout.of(asked)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
+        HttpPort(asked.server.host, asked.http_port) as http,
         tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
         _signals() as signals,
     ):
@@ -85,14 +91,16 @@ def serve(
             report=report,
         )
         fleet.watch(signals, signals.take)
+        http.serve(pages(fleet.totals, lambda: _standing(fleet, held.address, shared)))
         try:
             fleet.start(routes)
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
                 _tell_start(fleet, held, layout, report)
+                report(f"metrics and probes on http://{http.address}")
                 if on_ready is not None:
-                    on_ready(Running(address=held.address, fleet=fleet))
+                    on_ready(Running(address=held.address, http=http.address, fleet=fleet))
                 _look_after(fleet, watch, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
@@ -116,6 +124,19 @@ def _look_after(
         if time.monotonic() - looked >= settings.poll_seconds:
             looked = time.monotonic()
             fleet.looked()
+
+
+def _standing(fleet: Fleet, address: str, settings: ServerSettings) -> Standing:
+    """Return what the HTTP port tells of the server at this moment."""
+    answering = fleet.answering
+    why_not = "it is ending" if fleet.draining else "" if answering else "no worker serves yet"
+    return Standing(
+        why_not=why_not,
+        address=address,
+        workers=answering,
+        restarts=fleet.restarts,
+        settings=settings,
+    )
 
 
 def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> None:

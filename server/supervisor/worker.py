@@ -21,6 +21,7 @@ from typing import NamedTuple
 from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
+from dagrun.server.observe import logs
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving.models import Models, NoModels, ServedModel
 from dagrun.server.serving.server import Server
@@ -182,6 +183,7 @@ def main(arguments: list[str]) -> int:
     for folder in start["folders"]:
         sys.path.insert(0, folder)
     use_sources()
+    logs.configure(start["log"])
     store = Path(start["store"]) if start["store"] else None
     Worker(channel, ServerSettings(**start["settings"]), store).run(orders)
     return 0

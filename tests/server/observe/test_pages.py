@@ -17,7 +17,7 @@ from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
 from dagrun.server.observe.totals import merge
 from dagrun.server.serving import Server
-from dagrun.server.serving.server import CannotListen
+from dagrun.server.serving.listening import CannotListen
 
 Start = Callable[..., Server]
 
