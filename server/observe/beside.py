@@ -7,17 +7,16 @@ compared by the `Date` header, which has whole seconds.
 from __future__ import annotations
 
 import http.client
-import platform
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from dagrun.server.observe import metrics
 from dagrun.server.observe.finding import Finding
+from dagrun.server.observe.pages import versions
 from dagrun.server.observe.reaching import split
 
 _SKEW = 2.0
@@ -78,7 +77,7 @@ def _clock(date: str) -> Finding:
 def _told(samples: Samples) -> Iterator[Finding]:
     for sample in samples.get(metrics.BUILD_INFO, []):
         yield _versions(sample.labels)
-    limits = {each.labels["limit"]: f"{each.value:g}" for each in samples.get(metrics.LIMIT, [])}
+    limits = {each.labels["limit"]: f"{each.value:,.0f}" for each in samples.get(metrics.LIMIT, [])}
     if limits:
         named = ", ".join(f"{name} {value}" for name, value in sorted(limits.items()))
         yield Finding(check="limits", state="good", text=named)
@@ -107,14 +106,12 @@ def _told(samples: Samples) -> Iterator[Finding]:
 
 
 def _versions(there: dict[str, str]) -> Finding:
-    different = []
-    for name, found in sorted(there.items()):
-        try:
-            here = platform.python_version() if name == "python" else version(name)
-        except PackageNotFoundError:
-            here = ""
-        if here != found:
-            different.append(f"{name} {found} (here {here})")
+    here = dict(zip(metrics.METRICS[metrics.BUILD_INFO].labels, versions(), strict=True))
+    different = [
+        f"{name} {found} (here {here.get(name) or 'none'})"
+        for name, found in sorted(there.items())
+        if here.get(name) != found
+    ]
     named = ", ".join(f"{name} {found}" for name, found in sorted(there.items()))
     if not different:
         return Finding(check="versions", state="good", text=f"{named}: as here")

@@ -8,6 +8,7 @@ may know the models' names and traffic.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import platform
@@ -117,12 +118,12 @@ def _readings(standing: Standing) -> Iterator[Reading]:
     yield Reading(metrics.RESTARTS, (), standing.restarts)
     for name in _LIMITS:
         yield Reading(metrics.LIMIT, (name,), getattr(standing.settings, name))
-    yield Reading(metrics.BUILD_INFO, _versions(), 1)
+    yield Reading(metrics.BUILD_INFO, versions(), 1)
 
 
 @functools.cache
-def _versions() -> tuple[str, ...]:
-    """Return the values of the labels of `BUILD_INFO`."""
+def versions() -> tuple[str, ...]:
+    """Return the values of the labels of `BUILD_INFO`, here."""
     names = METRICS[metrics.BUILD_INFO].labels
     return tuple(
         platform.python_version() if name == "python" else _version(name) for name in names
@@ -130,11 +131,11 @@ def _versions() -> tuple[str, ...]:
 
 
 def _version(name: str) -> str:
-    """Return the version of a distribution, "" when it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    """Return the version of a library, "" when it is not installed."""
+    for distribution in (name, f"{name}-cpu"):
+        with contextlib.suppress(PackageNotFoundError):
+            return version(distribution)
+    return ""
 
 
 def _index(merged: Json, standing: Standing) -> str:

@@ -57,7 +57,7 @@ def test_a_server_that_is_well(serve: Serve, make_row: Callable[..., dict[str, o
     }
     assert "flights version 1, bundle" in found["parity"]["text"]
     assert "dagrun.v1.Prediction" in found["reflection"]["text"]
-    assert "max_rows 1000" in found["limits"]["text"]
+    assert "max_rows 1,000" in found["limits"]["text"]
     assert found["workers"]["text"] == "2 serve, 0 started again"
 
 
