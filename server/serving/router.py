@@ -39,12 +39,16 @@ class Limited:
 class Router(grpc.GenericRpcHandler):
     """Finds handlers; gRPC asks it on its own thread, before a request is queued."""
 
-    def __init__(self, methods: Mapping[str, Handler | Limited]) -> None:
-        self._methods = methods
+    def __init__(
+        self, methods: Mapping[str, Handler | Limited], others: Callable[[str], Handler | None]
+    ) -> None:
+        """Find `methods`, and whatever `others` knows at the time of a call."""
+        self._methods, self._others = methods, others
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Return the handler of a call, None for a method that does not exist."""
-        found = self._methods.get(handler_call_details.method)
+        method = handler_call_details.method
+        found = self._methods.get(method) or self._others(method)
         return found.handler if isinstance(found, Limited) else found
 
 
