@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter_ns
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,7 @@ from google.protobuf.message_factory import GetMessageClass
 from dagrun.server.protocols.typed_file import TypedFile, typed_file
 from dagrun.server.protocols.typed_rows import TypedReader
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import (
     DeadlinePassed,
@@ -31,7 +33,7 @@ from dagrun.server.serving.refusals import (
     ValuesRefused,
     parsed,
 )
-from dagrun.server.serving.router import Handler, Limited
+from dagrun.server.serving.router import Limited
 from dagrun.server.serving.rows import NotAdmitted
 
 
@@ -65,7 +67,7 @@ class Typed:
         """Answer for `models`; `limited` puts a method on its threads."""
         self._models, self._prediction, self._limited = models, prediction, limited
         self._made: tuple[object, Mapping[str, TypedService]] = (None, {})
-        self._handlers: dict[str, Limited] = {}
+        self._methods: dict[str, Limited] = {}
 
     @property
     def services(self) -> Mapping[str, TypedService]:
@@ -77,29 +79,31 @@ class Typed:
             self._made = current, services
         return services
 
-    def handler(self, method: str) -> Handler | None:
+    def method(self, method: str) -> Limited | None:
         """Return what answers `/package.Service/Predict`, None for other methods."""
         service, _, name = method.removeprefix("/").partition("/")
         if name != "Predict" or service not in self.services:
             return None
-        if service not in self._handlers:
-            self._handlers[service] = self._limited(self._answering(service))
-        return self._handlers[service].handler
+        if service not in self._methods:
+            self._methods[service] = self._limited(self._answering(service))
+        return self._methods[service]
 
     def _answering(self, service: str) -> Method:
         def predict(data: bytes, context: grpc.ServicerContext) -> bytes:
+            started = perf_counter_ns()
             if context.time_remaining() == 0:
                 raise DeadlinePassed
-            return self._predict(service, data)
+            return self._predict(service, data, started)
 
         return predict
 
-    def _predict(self, name: str, data: bytes) -> bytes:
+    def _predict(self, name: str, data: bytes, started: int) -> bytes:
         service = self.services.get(name)
         if service is None:  # replaced since the call was routed
             raise ModelNotServed(name, sorted(self.services))
         request = parsed(service.request, data)
         model = self._models.get(request.model or service.model)
+        TURN.labels = model.labels
         reader = service.readers.get(model)
         if reader is None:
             raise ModelNotServed(model.name, [served.name for served in service.readers])
@@ -110,7 +114,9 @@ class Typed:
         except NotAdmitted:
             violations = reader.violations(request.rows, service.live)
             raise ValuesRefused(model.name, violations) from None
-        return self._prediction.respond(model, rows, features=request.include_features)
+        return self._prediction.respond(
+            model, rows, features=request.include_features, started=started, received=len(data)
+        )
 
 
 def _services(
