@@ -24,6 +24,7 @@ from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
 
@@ -77,12 +78,14 @@ def serve(
         _signals() as signals,
     ):
         shared = replace(asked.server, port=held.port, shared=True)
+        log = _served_log(store, held.port, report)
         fleet = Fleet(
             replace(asked, server=shared),
             layout,
             store=store.folder if store else None,
             folder=Path(folder),
             report=report,
+            on_served=log.note if log else lambda *_: None,
         )
         fleet.watch(signals, signals.take)
         try:
@@ -96,8 +99,14 @@ def serve(
                 _look_after(fleet, watch, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
+            if log:
+                log.note(fleet.served, {})
             _kill(fleet)
     _tell_end(fleet, report)
+
+
+def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
+    return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
 
 def _look_after(
