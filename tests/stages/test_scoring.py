@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_told_before_anything_is_scored(
 
 def test_no_rows_are_no_predictions(bundle: Bundle, scan: pl.LazyFrame) -> None:
     assert score_table(bundle, scan.head(0)).collect().height == 0
-    assert score_table(bundle, flights(0)).height == 0
+    assert score_table(bundle, flights(1).head(0)).height == 0
 
 
 def test_promoting_a_model_scores_again_and_nothing_else(tmp_path: Path, bundle: Bundle) -> None:
@@ -125,6 +125,9 @@ def test_promoting_a_model_scores_again_and_nothing_else(tmp_path: Path, bundle:
     register("late", made(2), alias="challenger", store=store)
     assert {stage.status for stage in project.run().stages} == {"hit"}
     Registry(store).set_alias("late", "champion", 2, reason="better")
+    (cause,) = project.why("scored").causes
+    assert (cause.kind, cause.name) == ("source", "model")
+    assert cause.before == f"bundle {bundle.digest[:12]}"
     second = {stage.name: stage.status for stage in project.run().stages}
     assert second["scored"] == "ran"
     assert second["today"] == second["counted"] == "hit"
