@@ -92,7 +92,7 @@ def predict(
     try:
         if target is None:
             _refuse(connection)
-            called, bundle = _open_bundle(name, pipeline)
+            called, bundle = open_bundle(name, pipeline)
             check(bundle).require()
             tally = _score(job, Offline(bundle))
         else:
@@ -171,7 +171,7 @@ def _settings(connection: Mapping[str, str | bool | None]) -> ClientSettings:
     )
 
 
-def _open_bundle(name: str, pipeline: str | None) -> tuple[str, Bundle]:
+def open_bundle(name: str, pipeline: str | None) -> tuple[str, Bundle]:
     """Return what a bundle is called and the bundle."""
     use_project(pipeline)
     source = find_source(name)
