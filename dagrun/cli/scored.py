@@ -125,6 +125,11 @@ class RowsFile:
             raise Unreadable(self.path, error) from error
 
 
+def read_rows(path: Path, columns: Sequence[Column], nulls: Sequence[str]) -> pl.DataFrame:
+    """Read a whole file. Raises what `RowsFile` and its `batches` do."""
+    return pl.concat(RowsFile(path, nulls).batches(columns))
+
+
 def _typed(path: Path, column: Column, texts: pl.Series, before: int) -> pl.Series:
     if column.dtype in ("double", "int64"):
         values = texts.str.strip_chars().cast(column.frame_dtype, strict=False)
@@ -226,3 +231,13 @@ class ScoredFile:
         for opened in (self._csv, self._parquet):
             if opened is not None:
                 opened.close()
+
+
+def write_rows(frame: pl.DataFrame, path: Path) -> None:
+    """Write a whole file, replacing one of that name."""
+    file = ScoredFile(path)
+    try:
+        file.append(frame)
+        file.finish()
+    finally:
+        file.discard()
