@@ -51,7 +51,7 @@ class Stopped(DagrunError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class _Asked:
     """What the command line asks for."""
 
     name: str
@@ -88,17 +88,19 @@ def predict(
     again = ["dagrun", "predict", name, rows, "--target", target or ""]
     again += [word for null in nulls for word in ("--null", null)]
     again += [word for option, value in connection.items() for word in _given(option, value)]
-    job = _Job(name=name, source=source, start=from_row, output=written, again=shlex.join(again))
+    asked = _Asked(
+        name=name, source=source, start=from_row, output=written, again=shlex.join(again)
+    )
     try:
         if target is None:
             _refuse(connection)
             called, bundle = open_bundle(name, pipeline)
             check(bundle).require()
-            tally = _score(job, Offline(bundle))
+            tally = _score(asked, Offline(bundle))
         else:
             called = _served_name(name)
             with Client(target, _settings(connection)) as client:
-                tally = _score_online(job, client)
+                tally = _score_online(asked, client)
     except GoldenMismatch as error:
         tell_error(str(error))
         return DIFFERENT
@@ -112,11 +114,11 @@ def predict(
     return 0
 
 
-def _score_online(job: _Job, client: Client) -> Tally:
+def _score_online(asked: _Asked, client: Client) -> Tally:
     """Let a server score; anew when its model was swapped meanwhile."""
     for left in reversed(range(_MOST_BUNDLES)):
         try:
-            return _score(job, Online(client, client.model(job.name)))
+            return _score(asked, Online(client, client.model(asked.name)))
         except BundleChanged as change:
             if not left:
                 raise
@@ -125,12 +127,12 @@ def _score_online(job: _Job, client: Client) -> Tally:
     raise AssertionError("the last time raises or returns")
 
 
-def _score(job: _Job, scorer: Scorer) -> Tally:
-    check_names(job.source.names, scorer.predictions)
-    file, tally = ScoredFile(job.output), Tally()
+def _score(asked: _Asked, scorer: Scorer) -> Tally:
+    check_names(asked.source.names, scorer.predictions)
+    file, tally = ScoredFile(asked.output), Tally()
     try:
-        with ScoringBar(job.source.rows) as bar:
-            for frame in scorer.scored(job.source.batches(scorer.columns)):
+        with ScoringBar(asked.source.rows) as bar:
+            for frame in scorer.scored(asked.source.batches(scorer.columns)):
                 file.append(frame)
                 tally.add(frame)
                 bar.advance(frame.height)
@@ -138,11 +140,11 @@ def _score(job: _Job, scorer: Scorer) -> Tally:
     except CallFailed as error:
         if not file.rows:
             raise
-        rows = f"rows-{job.start}-{job.start + file.rows}"
-        kept = job.output.with_stem(f"{job.output.stem}.{rows}")
+        rows = f"rows-{asked.start}-{asked.start + file.rows}"
+        kept = asked.output.with_stem(f"{asked.output.stem}.{rows}")
         file.finish(kept)
-        rest = job.rest(file.rows)
-        raise Stopped(error, kept, file.rows, job.source.rows, rest) from error
+        rest = asked.rest(file.rows)
+        raise Stopped(error, kept, file.rows, asked.source.rows, rest) from error
     finally:
         file.discard()
     return tally
