@@ -41,7 +41,7 @@ class Pool(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue `fn(*args, **kwargs)`; its result is dropped, an exception is logged."""
         self._queue.put((fn, args, kwargs))
-        return _ACCEPTED
+        return ACCEPTED
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End the threads once everything queued so far is done."""
@@ -63,5 +63,5 @@ class Pool(ThreadPoolExecutor):
             del task, fn, args, kwargs
 
 
-_ACCEPTED: Future[Any] = Future()
-_ACCEPTED.set_result(None)
+ACCEPTED: Future[Any] = Future()
+ACCEPTED.set_result(None)

@@ -85,7 +85,7 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
-        frame = read_table(request.table, self._settings.max_table_rows)
+        frame = read_table(request.table, self._settings)
         known = [column.name for column in model.bundle.spec.inputs]
         if unknown := [name for name in frame.columns if name not in known]:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))

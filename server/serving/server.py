@@ -22,13 +22,15 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
-from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving import health, limits, models, prediction
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
+from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import Busy
-from dagrun.server.serving.router import Handler, Limited, Router, unary
+from dagrun.server.serving.receiving import Refusing
+from dagrun.server.serving.refusals import Busy, Method
+from dagrun.server.serving.router import Handler, Limited, Room, Router, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.stages.bundle import Registry
@@ -59,13 +61,19 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
-        self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
+        self._streams = Streams(
+            self.settings.max_streams, self.settings.retry_after_ms, self.settings.receive_seconds
+        )
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self._rows = self._room(self._threads, self.settings.waiting)
+        self._batches = self._room(self._tables, self.settings.waiting_tables)
         self._server = grpc.server(
-            self._threads, handlers=[Router(self._methods())], options=_options(self.settings)
+            self._rows.calls, handlers=[Router(self._methods())], options=_options(self.settings)
         )
+        receiving = (self._rows.calls, self._batches.calls, self._streams.calls)
+        self._patrol = Patrol([calls.end_slow for calls in receiving])
         self.port = self._bind()
 
     @property
@@ -76,6 +84,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer, healthy."""
         self._server.start()
+        self._patrol.start()
         self.tell_health()
 
     def tell_health(self) -> None:
@@ -93,6 +102,7 @@ class Server:
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        self._patrol.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -115,24 +125,14 @@ class Server:
         return port
 
     def _methods(self) -> Mapping[str, Handler | Limited]:
-        settings, answers = self.settings, self.prediction
+        answers = self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": Limited(
-                answers.predict,
-                self._threads,
-                waiting=settings.waiting,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/Predict": self._limited(answers.predict, self._rows),
+            f"/{prediction.SERVICE}/PredictTable": self._limited(
+                answers.predict_table, self._batches, "tables"
             ),
-            f"/{prediction.SERVICE}/PredictTable": Limited(
-                answers.predict_table,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("tables", settings.retry_after_ms),
-            ),
-            f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
-            f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{prediction.SERVICE}/GetModel": self._limited(answers.get_model, self._rows),
+            f"/{prediction.SERVICE}/ListModels": self._limited(answers.list_models, self._rows),
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
@@ -140,6 +140,22 @@ class Server:
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
+
+    def _room(self, pool: Pool, waiting: int) -> Room:
+        return Room(
+            pool,
+            waiting=waiting,
+            receiving=self.settings.receiving,
+            receive_seconds=self.settings.receive_seconds,
+        )
+
+    def _limited(self, method: Method, room: Room, what: str = "requests") -> Limited:
+        return Limited(
+            method,
+            room,
+            refusals=Refusing(self._refusals),
+            busy=lambda: Busy(what, self.settings.retry_after_ms),
+        )
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
@@ -214,8 +230,7 @@ def _listening(server: Server) -> tuple[str, str]:
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
+        *limits.options(settings),
         # Else a second server would take a share of this one's connections in silence.
         ("grpc.so_reuseport", 0),
     ]

@@ -12,15 +12,20 @@ from typing import Any
 import grpc
 
 from dagrun.server.serving.pool import Pool
+from dagrun.server.serving.receiving import Receiving
 from dagrun.server.serving.refusals import Busy, refusal_for, refuse
 
 Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 
 
 class Streams:
-    """The open streams and their threads."""
+    """The open streams and their threads.
 
-    def __init__(self, most: int, retry_after_ms: int) -> None:
+    Attributes:
+        calls: where gRPC hands a call in.
+    """
+
+    def __init__(self, most: int, retry_after_ms: int, receive_seconds: float) -> None:
         self._busy = Busy(f"open streams (this server allows {most})", retry_after_ms)
         self._most = most
         self._lock = threading.Lock()
@@ -28,6 +33,7 @@ class Streams:
         self._endless: set[grpc.ServicerContext] = set()
         # One thread more than streams: it is there to refuse.
         self._pool = Pool(most + 1, "stream")
+        self.calls = Receiving(self._pool, receive_seconds)
 
     def streaming(self, stream: Stream, *, endless: bool = False) -> Stream:
         """Return the method as one that runs here; an endless one ends by `cancel` only."""
@@ -45,7 +51,7 @@ class Streams:
                 self._leave(context)
 
         # gRPC runs a method that has this attribute on that pool.
-        answer.experimental_thread_pool = self._pool  # type: ignore[attr-defined]
+        answer.experimental_thread_pool = self.calls  # type: ignore[attr-defined]
         return answer
 
     def cancel(self) -> None:
