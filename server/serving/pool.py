@@ -1,6 +1,6 @@
 """Threads that answer requests, fed by one queue.
 
-Guarantee: tasks start in the order they came, and an exception in one ends neither its thread
+Guarantee: tasks start in the order they came, gRPC's calls once their message has come, and an exception in one ends neither its thread
 nor another's task. Where it ends: nobody can wait for a single task. `submit` gives back a
 finished future, because gRPC only counts with it and building a real one for each request costs
 as much as parsing it: this pool answers a fifth more requests than its parent class, which it
@@ -14,17 +14,43 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from time import perf_counter_ns
 from typing import Any
 
+from dagrun.server.observe.recorder import Labels
+from dagrun.server.serving.receiving import Receiving, is_call, without_message
+
 _LOGGER = logging.getLogger(__name__)
-_Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+_Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], int]
+
+
+class Turn(threading.local):
+    """What a thread knows of the task that it does.
+
+    Attributes:
+        queued: when it was submitted, as `perf_counter_ns` gives it.
+        labels: the model that it is for, once known.
+    """
+
+    queued = 0
+    labels: Labels | None = None
+
+
+TURN = Turn()
 
 
 class Pool(ThreadPoolExecutor):
-    """A fixed number of daemon threads."""
+    """A fixed number of daemon threads.
 
-    def __init__(self, threads: int, name: str) -> None:
+    Attributes:
+        receiving: gRPC's calls that wait for their message.
+    """
+
+    def __init__(self, threads: int, name: str, *, reads: bool = True) -> None:
+        """Make and start the threads; unless it `reads`, calls get an empty message at once."""
         super().__init__(threads)
+        self._reads = reads
+        self.receiving = Receiving(self._put)
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._crew = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
@@ -38,10 +64,20 @@ class Pool(ThreadPoolExecutor):
         """Number of tasks that no thread has taken yet."""
         return self._queue.qsize()
 
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
+        return len(self._crew)
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue `fn(*args, **kwargs)`; its result is dropped, an exception is logged."""
-        self._queue.put((fn, args, kwargs))
-        return ACCEPTED
+        if not is_call(args):
+            self._put(fn, *args, **kwargs)
+        elif self._reads:
+            self.receiving.take(fn, args)
+        else:
+            self._put(fn, *without_message(args))
+        return _ACCEPTED
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """End the threads once everything queued so far is done."""
@@ -51,10 +87,14 @@ class Pool(ThreadPoolExecutor):
             for thread in self._crew:
                 thread.join()
 
+    def _put(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        self._queue.put((fn, args, kwargs, perf_counter_ns()))
+
     def _work(self) -> None:
         take = self._queue.get
         while (task := take()) is not None:
-            fn, args, kwargs = task
+            fn, args, kwargs, TURN.queued = task
+            TURN.labels = None
             try:
                 fn(*args, **kwargs)
             except BaseException:
@@ -63,5 +103,5 @@ class Pool(ThreadPoolExecutor):
             del task, fn, args, kwargs
 
 
-ACCEPTED: Future[Any] = Future()
-ACCEPTED.set_result(None)
+_ACCEPTED: Future[Any] = Future()
+_ACCEPTED.set_result(None)

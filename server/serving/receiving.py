@@ -1,8 +1,7 @@
 """Calls are queued once their message has come, so that a caller who sends none holds no thread.
 
 Guarantee: a call whose message has not arrived costs memory, never a thread: callers who open
-calls and send nothing, or a byte a second, hold up nobody, and after `seconds` their calls are
-ended. A call whose caller gave it up while it waited is not computed.
+calls and send nothing, or a byte a second, hold up nobody, and their calls can be ended. A call whose caller gave it up while it waited is not computed.
 
 gRPC's own way is to take a thread first, which then waits for the message: with 8 threads 8 silent
 callers stop a server, and each request wakes a thread once more than it must. There is no public
@@ -16,13 +15,10 @@ import inspect
 import itertools
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from grpc import _server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
-
-from dagrun.server.serving.pool import ACCEPTED, Pool
 
 _STEP = (
     "rpc_event",
@@ -43,25 +39,22 @@ _WAITS = "unary_request"
 _NO_MESSAGE = b"the call ended without its request message"
 _TOO_SLOW = "the request message did not arrive within {:g} s; send it faster, or less at once"
 
+Queue = Callable[..., object]
 
-class Receiving(ThreadPoolExecutor):
-    """Hands calls to a pool when their message is there."""
 
-    def __init__(self, pool: Pool, seconds: float) -> None:
-        super().__init__(1)  # gRPC wants the class; this thread is never started
-        self._pool, self._seconds = pool, seconds
+class Receiving:
+    """The calls whose message has not arrived, on their way to a queue."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
         self._open: dict[int, tuple[float, Any, Any]] = {}
         self._numbers = itertools.count()
 
-    @property
-    def receiving(self) -> int:
-        """Number of calls whose message has not arrived."""
+    def __len__(self) -> int:
         return len(self._open)
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Ask for the message of a call of gRPC's; the pool gets the call together with it."""
-        if not _is_call(args):
-            return self._pool.submit(fn, *args, **kwargs)
+    def take(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Ask for the message of a call of gRPC's; the queue gets the call together with it."""
         step, event, state, behavior, _, *codecs = args
         call, number = event.call, next(self._numbers)
         received = _server._receive_message(state, call, codecs[0])
@@ -72,10 +65,10 @@ class Receiving(ThreadPoolExecutor):
             if state.request is None:
                 _end(state, call, cygrpc.StatusCode.invalid_argument, _NO_MESSAGE)
             else:
-                self._pool.submit(fn, step, event, state, behavior, take, *codecs)
+                self._queue(fn, step, event, state, behavior, ready, *codecs)
             return finished
 
-        def take() -> Any:
+        def ready() -> Any:
             request, state.request = state.request, None
             # With None gRPC drops the call: its caller has gone.
             return request if _server._is_rpc_state_active(state) else None
@@ -83,34 +76,25 @@ class Receiving(ThreadPoolExecutor):
         self._open[number] = (time.monotonic(), state, call)
         call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
         state.due.add(_server._RECEIVE_MESSAGE_TOKEN)
-        return ACCEPTED
 
-    def end_slow(self) -> None:
-        """End the calls whose message has not arrived in time."""
-        latest = time.monotonic() - self._seconds
-        details = _TOO_SLOW.format(self._seconds).encode()
+    def end_slow(self, seconds: float) -> None:
+        """End the calls whose message has been on its way for longer than `seconds`."""
+        latest = time.monotonic() - seconds
+        details = _TOO_SLOW.format(seconds).encode()
         for since, state, call in list(self._open.values()):
             if since > latest:
                 return
             _end(state, call, cygrpc.StatusCode.deadline_exceeded, details)
 
 
-class Refusing(ThreadPoolExecutor):
-    """Hands calls to a pool at once, with an empty message: for answers that need none."""
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(1)
-        self._pool = pool
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Queue a call of gRPC's."""
-        if _is_call(args):
-            args = (*args[:4], bytes, *args[5:])
-        return self._pool.submit(fn, *args, **kwargs)
-
-
-def _is_call(args: tuple[Any, ...]) -> bool:
+def is_call(args: tuple[Any, ...]) -> bool:
+    """Return whether these are the arguments of a call of gRPC's that waits for its message."""
     return SUPPORTED and len(args) == 1 + len(_STEP) and getattr(args[4], "__name__", "") == _WAITS
+
+
+def without_message(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a call that is answered with no regard to its message."""
+    return (*args[:4], bytes, *args[5:])
 
 
 def _end(state: Any, call: Any, code: Any, details: bytes) -> None:

@@ -22,21 +22,28 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe import metrics, process
+from dagrun.server.observe.metrics import Reading
+from dagrun.server.protocols.explanation import Explanation
+from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, limits, models, prediction
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.receiving import Refusing
-from dagrun.server.serving.refusals import Busy, Method
-from dagrun.server.serving.router import Handler, Limited, Room, Router, unary
+from dagrun.server.serving.refusals import Busy
+from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
+
+_IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+"""While the server stops: a stream that sent nothing for so long is ended; how often to look."""
 
 Report = Callable[[str], None]
 
@@ -61,19 +68,24 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
-        self._streams = Streams(
-            self.settings.max_streams, self.settings.retry_after_ms, self.settings.receive_seconds
-        )
+        self._explanation = Explanation(served, self.prediction)
+        self._in_order = InOrder(self.prediction.predict)
+        self.recorder = self.prediction.recorder
+        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        pause = self.settings.retry_after_ms
+        self._streams = Streams(self.settings.max_streams, pause, calls)
+        self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
-        self._refusals = Pool(1, "refuse")
-        self._rows = self._room(self._threads, self.settings.waiting)
-        self._batches = self._room(self._tables, self.settings.waiting_tables)
+        self._refusals = Pool(1, "refuse", reads=False)
+        self.recorder.watch(self._readings)
+        self.recorder.watch(process.readings)
         self._server = grpc.server(
-            self._rows.calls, handlers=[Router(self._methods())], options=_options(self.settings)
+            self._threads,
+            handlers=[Router(self._methods(), calls)],
+            options=_options(self.settings),
         )
-        receiving = (self._rows.calls, self._batches.calls, self._streams.calls)
-        self._patrol = Patrol([calls.end_slow for calls in receiving])
+        self._patrol = Patrol([self._end_slow])
         self.port = self._bind()
 
     @property
@@ -97,11 +109,14 @@ class Server:
         grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
         self.health.close()
         self._streams.cancel()
-        self._server.stop(grace).wait()
+        stopped = self._server.stop(grace)
+        while not stopped.wait(_LOOK_SECONDS):
+            self._in_order.end_idle(_IDLE_SECONDS)
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        self._scoring.close()
         self._patrol.close()
 
     def __enter__(self) -> Server:
@@ -116,6 +131,13 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _end_slow(self) -> None:
+        seconds = self.settings.receive_seconds
+        for pool in (self._threads, self._tables):
+            pool.receiving.end_slow(seconds)
+        for streams in (self._streams, self._scoring):
+            streams.end_slow(seconds)
+
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
@@ -124,44 +146,63 @@ class Server:
             raise CannotListen(address, error) from error
         return port
 
-    def _methods(self) -> Mapping[str, Handler | Limited]:
-        answers = self.prediction
+    def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
+        settings, answers = self.settings, self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": self._limited(answers.predict, self._rows),
-            f"/{prediction.SERVICE}/PredictTable": self._limited(
-                answers.predict_table, self._batches, "tables"
+            f"/{prediction.SERVICE}/Predict": Limited(
+                answers.predict,
+                self._threads,
+                waiting=settings.waiting,
+                receiving=settings.receiving,
+                refusals=self._refusals,
+                busy=lambda: Busy("requests", settings.retry_after_ms),
             ),
-            f"/{prediction.SERVICE}/GetModel": self._limited(answers.get_model, self._rows),
-            f"/{prediction.SERVICE}/ListModels": self._limited(answers.list_models, self._rows),
+            f"/{prediction.SERVICE}/PredictTable": Limited(
+                answers.predict_table,
+                self._tables,
+                waiting=settings.waiting_tables,
+                receiving=settings.receiving,
+                refusals=self._refusals,
+                busy=lambda: Busy("tables", settings.retry_after_ms),
+            ),
+            f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
+                self._scoring.streaming("PredictStream", self._in_order.answer)
+            ),
+            f"/{prediction.SERVICE}/Explain": Limited(
+                self._explanation.explain,
+                self._tables,
+                waiting=settings.waiting_tables,
+                receiving=settings.receiving,
+                refusals=self._refusals,
+                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            ),
+            f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
+            f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
-                self._streams.streaming(self.health.watch)
+                self._streams.streaming("Watch", self.health.watch)
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
 
-    def _room(self, pool: Pool, waiting: int) -> Room:
-        return Room(
-            pool,
-            waiting=waiting,
-            receiving=self.settings.receiving,
-            receive_seconds=self.settings.receive_seconds,
-        )
-
-    def _limited(self, method: Method, room: Room, what: str = "requests") -> Limited:
-        return Limited(
-            method,
-            room,
-            refusals=Refusing(self._refusals),
-            busy=lambda: Busy(what, self.settings.retry_after_ms),
-        )
+    def _readings(self) -> Iterator[Reading]:
+        """Yield what is true of this moment, for the recorder's snapshots."""
+        for model in self.models.current.values():
+            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+        for name, pool in (("predict", self._threads), ("table", self._tables)):
+            yield Reading(metrics.WAITING, (name,), pool.waiting)
+            yield Reading(metrics.THREADS, (name,), pool.threads)
+        yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
+        yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
         servicer = reflection.ReflectionServicer(services)
         return grpc.stream_stream_rpc_method_handler(
-            self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
+            self._streams.streaming(
+                "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
+            ),
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )

@@ -61,8 +61,8 @@ def test_silent_callers_hold_no_thread(start: Start, make_row: Row, path: str) -
     with grpc.insecure_channel(server.address) as channel, Client(server.address) as client:
         silent = Silent(channel, path)
         calls = [silent.open() for _ in range(50)]
-        rooms = (server._rows.calls, server._batches.calls, server._streams.calls)
-        wait_for(lambda: sum(calls.receiving for calls in rooms) == 50)
+        pools = (server._threads, server._tables, server._streams._pool)
+        wait_for(lambda: sum(len(pool.receiving) for pool in pools) == 50)
         for _ in range(5):
             assert len(client.predict("flights", [make_row()])) == 1
         silent.send(None)
@@ -75,10 +75,10 @@ def test_a_late_message_is_answered(start: Start, make_row: Row) -> None:
     with grpc.insecure_channel(server.address) as channel:
         silent = Silent(channel)
         call = silent.open()
-        wait_for(lambda: server._rows.calls.receiving == 1)
+        wait_for(lambda: len(server._threads.receiving) == 1)
         silent.send(request("flights", [make_row()], features=False).SerializeToString())
         assert len(pb.PredictResponse.FromString(call.result()).answers) == 1
-        assert server._rows.calls.receiving == 0
+        assert len(server._threads.receiving) == 0
 
 
 def test_a_call_without_a_message_is_told(start: Start) -> None:
@@ -99,7 +99,7 @@ def test_a_message_that_takes_too_long_ends_its_call(start: Start, make_row: Row
             silent.open().result()
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         silent.send(None)
-        wait_for(lambda: server._rows.calls.receiving == 0)
+        wait_for(lambda: len(server._threads.receiving) == 0)
 
 
 def test_too_many_silent_calls_are_refused_without_their_message(start: Start) -> None:
@@ -107,7 +107,7 @@ def test_too_many_silent_calls_are_refused_without_their_message(start: Start) -
     with grpc.insecure_channel(server.address, NO_RETRIES) as channel:
         silent = Silent(channel)
         calls = [silent.open() for _ in range(3)]
-        wait_for(lambda: server._rows.calls.receiving == 3)
+        wait_for(lambda: len(server._threads.receiving) == 3)
         with pytest.raises(grpc.RpcError, match="too many requests at once") as caught:
             silent.open().result()
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
