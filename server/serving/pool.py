@@ -1,10 +1,11 @@
 """Threads that answer requests, fed by one queue.
 
-Guarantee: tasks start in the order they came, gRPC's calls once their message has come, and an exception in one ends neither its thread
-nor another's task. Where it ends: nobody can wait for a single task. `submit` gives back a
-finished future, because gRPC only counts with it and building a real one for each request costs
-as much as parsing it: this pool answers a fifth more requests than its parent class, which it
-derives from only because gRPC wants one where a method has a pool of its own.
+Guarantee: tasks start in the order they came, gRPC's calls once their message has come, and an
+exception in one ends neither its thread nor another's task. Where it ends: nobody can wait for a
+single task. `submit` gives back a finished future, because gRPC only counts with it and building a
+real one for each request costs as much as parsing it: this pool answers a fifth more requests than
+its parent class, which it derives from only because gRPC wants one where a method has a pool of
+its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Calls are queued once their message has come, so that a caller who sends none holds no thread.
 
 Guarantee: a call whose message has not arrived costs memory, never a thread: callers who open
-calls and send nothing, or a byte a second, hold up nobody, and their calls can be ended. A call whose caller gave it up while it waited is not computed.
+calls and send nothing, or a byte a second, hold up nobody, and their calls can be ended. A call
+whose caller gave it up while it waited is not computed.
 
 gRPC's own way is to take a thread first, which then waits for the message: with 8 threads 8 silent
 callers stop a server, and each request wakes a thread once more than it must. There is no public
