@@ -37,6 +37,8 @@ def options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Else a second server would take a share of this one's connections in silence.
+        ("grpc.so_reuseport", 0),
     ]
 
 

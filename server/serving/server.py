@@ -28,6 +28,8 @@ from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, limits, models, prediction
 from dagrun.server.serving.calls import Calls
+from dagrun.server.serving.credentials import Guarded, credentials
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.patrol import Patrol
@@ -63,8 +65,15 @@ class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
 
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
-        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        """Bind the address; nothing is answered before `start`.
+
+        Raises:
+            CannotListen: the address is not to be had.
+            Exposed: it is reached from other machines, and there is no TLS.
+            BadCertificate, BadTokens, TlsIncomplete: files that cannot be used.
+        """
         self.settings = settings or ServerSettings()
+        self.entrance = entrance(self.settings)
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
@@ -82,10 +91,10 @@ class Server:
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), calls)],
-            options=_options(self.settings),
+            handlers=[self._handlers(calls)],
+            options=limits.options(self.settings),
         )
-        self._patrol = Patrol([self._end_slow])
+        self._patrol = Patrol([self._end_slow, self.entrance.look_again])
         self.port = self._bind()
 
     @property
@@ -131,6 +140,10 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _handlers(self, calls: Calls) -> Router | Guarded:
+        router, tokens = Router(self._methods(), calls), self.entrance.tokens
+        return Guarded(router, tokens, self._refusals, calls) if tokens else router
+
     def _end_slow(self) -> None:
         seconds = self.settings.receive_seconds
         for pool in (self._threads, self._tables):
@@ -141,7 +154,10 @@ class Server:
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate := self.entrance.certificate:
+                port = self._server.add_secure_port(address, credentials(certificate))
+            else:
+                port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise CannotListen(address, error) from error
         return port
@@ -237,7 +253,7 @@ def serve(
     server = Server(proved, settings)
     with _stop_signals() as stopped:
         server.start()
-        for line in _listening(server):
+        for line in (*_listening(server), *server.entrance.report()):
             report(line)
         if on_ready is not None:
             on_ready(server)
@@ -267,14 +283,6 @@ def _listening(server: Server) -> tuple[str, str]:
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
     )
-
-
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
-    return [
-        *limits.options(settings),
-        # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", 0),
-    ]
 
 
 @contextmanager

@@ -17,6 +17,11 @@ class ServerSettings:
     Attributes:
         host: address to listen on.
         port: TCP port; 0 takes a free one.
+        tls_cert: file of the certificate with its chain, PEM; "" for no TLS.
+        tls_key: file of its private key.
+        client_ca: file of the authorities whose certificates clients must show; "" for none.
+        tokens: file of the tokens of which callers must show one; "" for none.
+        insecure: whether to listen without TLS where other machines reach it.
         threads: threads that answer `Predict`. On one core 8 answered the most requests: 4 and
             16 were 5 to 20 % slower, 2 a quarter.
         table_threads: threads that answer `PredictTable` and `Explain`, apart from the others so
@@ -60,6 +65,11 @@ class ServerSettings:
 
     host: str = "127.0.0.1"
     port: int = 8500
+    tls_cert: str = ""
+    tls_key: str = ""
+    client_ca: str = ""
+    tokens: str = ""
+    insecure: bool = False
     threads: int = 8
     table_threads: int = 2
     waiting: int = 256
