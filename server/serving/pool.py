@@ -47,10 +47,12 @@ class Pool(ThreadPoolExecutor):
         receiving: gRPC's calls that wait for their message.
     """
 
-    def __init__(self, threads: int, name: str, *, reads: bool = True) -> None:
+    def __init__(
+        self, threads: int, name: str, *, receiving: int = 1_000, reads: bool = True
+    ) -> None:
         """Make and start the threads; unless it `reads`, calls get an empty message at once."""
         super().__init__(threads)
-        self._reads = reads
+        self._most_receiving, self._reads = receiving, reads
         self.receiving = Receiving(self._put)
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._crew = [
@@ -64,6 +66,11 @@ class Pool(ThreadPoolExecutor):
     def waiting(self) -> int:
         """Number of tasks that no thread has taken yet."""
         return self._queue.qsize()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether as many calls wait for their message as may."""
+        return len(self.receiving) >= self._most_receiving
 
     @property
     def threads(self) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
@@ -26,6 +27,8 @@ from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
+from dagrun.server.protocols.reflection import Reflection
+from dagrun.server.protocols.typed import Typed
 from dagrun.server.serving import health, limits, models, prediction
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.credentials import Guarded, credentials
@@ -35,7 +38,7 @@ from dagrun.server.serving.models import Models
 from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import Busy
+from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
@@ -81,12 +84,13 @@ class Server:
         self._in_order = InOrder(self.prediction.predict)
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
-        pause = self.settings.retry_after_ms
+        pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict")
-        self._tables = Pool(self.settings.table_threads, "table")
+        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
         self._refusals = Pool(1, "refuse", reads=False)
+        self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
@@ -141,15 +145,14 @@ class Server:
         self.stop()
 
     def _handlers(self, calls: Calls) -> Router | Guarded:
-        router, tokens = Router(self._methods(), calls), self.entrance.tokens
+        router = Router(self._methods(), self._typed.method, calls)
+        tokens = self.entrance.tokens
         return Guarded(router, tokens, self._refusals, calls) if tokens else router
 
     def _end_slow(self) -> None:
-        seconds = self.settings.receive_seconds
-        for pool in (self._threads, self._tables):
-            pool.receiving.end_slow(seconds)
-        for streams in (self._streams, self._scoring):
-            streams.end_slow(seconds)
+        pools = (self._threads.receiving, self._tables.receiving, self._streams, self._scoring)
+        for receiving in pools:
+            receiving.end_slow(self.settings.receive_seconds)
 
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
@@ -165,19 +168,11 @@ class Server:
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
         settings, answers = self.settings, self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": Limited(
-                answers.predict,
-                self._threads,
-                waiting=settings.waiting,
-                receiving=settings.receiving,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
-            ),
+            f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
             f"/{prediction.SERVICE}/PredictTable": Limited(
                 answers.predict_table,
                 self._tables,
                 waiting=settings.waiting_tables,
-                receiving=settings.receiving,
                 refusals=self._refusals,
                 busy=lambda: Busy("tables", settings.retry_after_ms),
             ),
@@ -188,7 +183,6 @@ class Server:
                 self._explanation.explain,
                 self._tables,
                 waiting=settings.waiting_tables,
-                receiving=settings.receiving,
                 refusals=self._refusals,
                 busy=lambda: Busy("explanations", settings.retry_after_ms),
             ),
@@ -202,6 +196,15 @@ class Server:
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
 
+    def _of_rows(self, method: Method) -> Limited:
+        return Limited(
+            method,
+            self._threads,
+            waiting=self.settings.waiting,
+            refusals=self._refusals,
+            busy=lambda: Busy("requests", self.settings.retry_after_ms),
+        )
+
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
         for model in self.models.current.values():
@@ -214,7 +217,7 @@ class Server:
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = reflection.ReflectionServicer(services)
+        servicer = Reflection(services, descriptor_pool.Default(), self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
