@@ -70,10 +70,7 @@ class Server:
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
         """Bind the address; nothing is answered before `start`.
 
-        Raises:
-            CannotListen: the address is not to be had.
-            Exposed: it is reached from other machines, and there is no TLS.
-            BadCertificate, BadTokens, TlsIncomplete: files that cannot be used.
+        Raises `CannotListen`, and whatever `entrance` raises for TLS and tokens.
         """
         self.settings = settings or ServerSettings()
         self.entrance = entrance(self.settings)
