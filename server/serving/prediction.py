@@ -7,10 +7,11 @@ nothing for a request that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import get_ident
 
 import grpc
+import polars as pl
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
@@ -29,7 +30,7 @@ from dagrun.server.serving.refusals import (
 from dagrun.server.serving.rows import NotAdmitted, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
-from dagrun.stages.bundle import score
+from dagrun.stages.bundle import RowScore, score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -90,7 +91,7 @@ class Prediction:
         if unknown := [name for name in frame.columns if name not in known]:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         try:
-            scores = score(model.bundle, frame, nthread=1)
+            scores = self.score_frame(model, frame)
         except UnknownColumn as error:
             missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
             raise ValuesRefused(model.name, missing) from error
@@ -98,7 +99,6 @@ class Prediction:
             violation = Violation(f"table.{error.column}", str(error))
             raise ValuesRefused(model.name, [violation]) from error
         table = write_table(answers.with_confidence(scores))
-        self._answered.add()
         return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
@@ -111,6 +111,23 @@ class Prediction:
         models = sorted(self._models.current.items())
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
+
+    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
+        """Score admitted rows one by one, for other protocols than this one."""
+        recheck, scorer = self.recheck, model.scorer
+        scores = []
+        for row in rows:
+            scores.append(scorer.score(row))
+            if recheck.wants():
+                recheck.take((model, row, scorer.features, scores[-1].margin))
+        self._answered.add()
+        return scores
+
+    def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
+        """Score raw rows together, as `bundle.score` does. Raises what that does."""
+        scores = score(model.bundle, frame, nthread=1)
+        self._answered.add()
+        return scores
 
     def _refused(self, model: ServedModel, request: pb.PredictRequest) -> Exception:
         """Return what to raise for rows that the reader did not admit."""

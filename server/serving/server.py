@@ -18,10 +18,13 @@ from pathlib import Path
 from types import TracebackType
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
+from dagrun.server.protocols import v2_messages, v2_service
+from dagrun.server.protocols.pools import Pools
 from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
@@ -59,6 +62,9 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
+        self._open_inference = v2_service.OpenInference(
+            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+        )
         self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
@@ -133,6 +139,17 @@ class Server:
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{v2_messages.SERVICE}/ModelInfer": Limited(
+                self._open_inference.model_infer,
+                self._threads,
+                waiting=settings.waiting,
+                refusals=self._refusals,
+                busy=lambda: Busy("requests", settings.retry_after_ms),
+            ),
+            **{
+                f"/{v2_messages.SERVICE}/{name}": unary(method)
+                for name, method in self._open_inference.methods.items()
+            },
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
@@ -142,8 +159,9 @@ class Server:
         }
 
     def _reflection(self) -> Handler:
-        services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = reflection.ReflectionServicer(services)
+        services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
+        pools = Pools(v2_messages.POOL, descriptor_pool.Default())
+        servicer = reflection.ReflectionServicer(services, pools)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
             reflection_pb2.ServerReflectionRequest.FromString,
@@ -206,7 +224,7 @@ def _listening(server: Server) -> tuple[str, str]:
     found = machine.available()
     plural = "s" * (found.count != 1)
     return (
-        f"gRPC on {server.address} (dagrun.v1, health, reflection)",
+        f"gRPC on {server.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)",
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
     )
