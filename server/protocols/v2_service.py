@@ -16,10 +16,9 @@ import grpc
 
 from dagrun.engine.errors import DagrunError
 from dagrun.server.protocols import v2_messages as v2
-from dagrun.server.protocols.v2_outputs import Outputs
+from dagrun.server.protocols import v2_outputs, v2_violations
 from dagrun.server.protocols.v2_reader import NotRead, V2Reader
 from dagrun.server.protocols.v2_values import CHECKS, UNITS
-from dagrun.server.protocols.v2_violations import violations
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import (
@@ -123,7 +122,7 @@ class OpenInference:
                 return rows, face.outputs.of_frame(self._prediction.score_frame(model, frame))
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:
-            found = list(violations(face.reader, request))
+            found = list(v2_violations.violations(face.reader, request))
             raise ValuesRefused(model.name, found or [_unknown(error)]) from error
         return rows, face.outputs.of_scores(self._prediction.score_rows(model, admitted))
 
@@ -148,7 +147,7 @@ class _Face:
     def __init__(self, model: ServedModel) -> None:
         self.model = model
         self.reader = V2Reader(model.bundle.spec.inputs)
-        self.outputs = Outputs(model, _version(model))
+        self.outputs = v2_outputs.Outputs(model, _version(model))
         self.metadata = _metadata(model, self.outputs.datatypes)
 
 

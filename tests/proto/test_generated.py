@@ -38,9 +38,7 @@ def unstamped(text: str) -> str:
 
 def test_committed_code_is_current(generated: Path) -> None:
     made = sorted((generated / "dagrun" / "proto").iterdir())
-    committed = [
-        path for path in PROTO.iterdir() if "_pb2" in path.name or path.suffix == ".binpb"
-    ]
+    committed = [path for path in PROTO.iterdir() if "_pb2" in path.name or path.suffix == ".binpb"]
     assert [path.name for path in made] == sorted(path.name for path in committed)
     for path in made:
         if path.suffix == ".binpb":
