@@ -115,6 +115,38 @@ class PredictTableResponse(_message.Message):
     bundle_digest: str
     def __init__(self, table: _Optional[bytes] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("model", "rows")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    rows: _containers.RepeatedCompositeFieldContainer[Row]
+    def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("contributions", "bias", "margin", "values")
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    contributions: _containers.RepeatedScalarFieldContainer[float]
+    bias: float
+    margin: float
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, contributions: _Optional[_Iterable[float]] = ..., bias: _Optional[float] = ..., margin: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("explanations", "features", "model_version", "bundle_digest")
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
+    features: _containers.RepeatedScalarFieldContainer[str]
+    model_version: int
+    bundle_digest: str
+    def __init__(self, explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
+
 class Column(_message.Message):
     __slots__ = ("name", "type", "nullable")
     NAME_FIELD_NUMBER: _ClassVar[int]

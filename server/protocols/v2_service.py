@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from time import perf_counter_ns
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import grpc
 
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe.recorder import TABLE_PHASES
 from dagrun.server.protocols import v2_messages as v2
 from dagrun.server.protocols import v2_outputs, v2_violations
 from dagrun.server.protocols.v2_reader import NotRead, V2Reader
 from dagrun.server.protocols.v2_values import CHECKS, UNITS
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import (
     DeadlinePassed,
@@ -30,6 +33,7 @@ from dagrun.server.serving.refusals import (
     Violation,
     parsed,
 )
+from dagrun.stages.bundle import score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch
 
 PLATFORM = "dagrun_xgboost"
@@ -49,6 +53,7 @@ class OpenInference:
         """Answer with the served models; `ready` tells whether the server takes requests."""
         self._models, self._prediction = models, prediction
         self._most_rows, self._ready = most_rows, ready
+        self._series = prediction.recorder.method("ModelInfer", TABLE_PHASES)
         self._faces: WeakKeyDictionary[ServedModel, _Face] = WeakKeyDictionary()
 
     @property
@@ -94,17 +99,27 @@ class OpenInference:
 
     def model_infer(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score rows. A hot path."""
+        started = perf_counter_ns()
         if context.time_remaining() == 0:
             raise DeadlinePassed
         request: Any = parsed(v2.ModelInferRequest, data)
         face = self._face(request.model_name, request.model_version)
+        TURN.labels = labels = face.model.labels
         outputs = face.outputs
         names = outputs.wanted(request.outputs)
-        rows, elements = self._scored(face, request)
-        return outputs.response(elements, rows, names, bool(request.raw_input_contents), request.id)
+        rows, elements, read_at = self._scored(face, request)
+        scored_at = perf_counter_ns()
+        raw = bool(request.raw_input_contents)
+        response = outputs.response(elements, rows, names, raw, request.id)
+        moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
+        self._series[labels].add((*moments, rows, len(data), len(response)))
+        return response
 
-    def _scored(self, face: _Face, request: Any) -> tuple[int, Mapping[str, bytes]]:
-        """Return the number of rows and the elements of each output. Raises `ValuesRefused`."""
+    def _scored(self, face: _Face, request: Any) -> tuple[int, Mapping[str, bytes], int]:
+        """Return the number of rows, the elements of each output, and when the rows were read.
+
+        Raises `TooMuch` and `ValuesRefused`.
+        """
         model, inputs = face.model, request.inputs
         rows = inputs[0].shape[0] if inputs and inputs[0].shape else 0
         if rows > self._most_rows:
@@ -112,19 +127,24 @@ class OpenInference:
         try:
             if rows == 1:
                 row = face.reader.row(request)
-                return 1, face.outputs.of_scores(self._prediction.score_rows(model, [row]))
+                read_at = perf_counter_ns()
+                scores = self._prediction.score_rows(model, [row])
+                return 1, face.outputs.of_scores(scores), read_at
         except NotRead:
             pass  # what the fast way does not know the other one may
         try:
             frame = face.reader.frame(request)
+            read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                return rows, face.outputs.of_frame(self._prediction.score_frame(model, frame))
+                table = score(model.bundle, frame, nthread=1)
+                return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:
             found = list(v2_violations.violations(face.reader, request))
             raise ValuesRefused(model.name, found or [_unknown(error)]) from error
-        return rows, face.outputs.of_scores(self._prediction.score_rows(model, admitted))
+        scores = self._prediction.score_rows(model, admitted)
+        return rows, face.outputs.of_scores(scores), read_at
 
     def _face(self, name: str, version: str) -> _Face:
         """Return what is known of a served model. Raises `ModelNotServed`."""

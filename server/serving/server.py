@@ -23,21 +23,29 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe import metrics, process
+from dagrun.server.observe.metrics import Reading
 from dagrun.server.protocols import v2_messages, v2_service
+from dagrun.server.protocols.explanation import Explanation
+from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
 from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import Busy
-from dagrun.server.serving.router import Handler, Limited, Router, unary
+from dagrun.server.serving.refusals import Busy, Method
+from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
+
+_IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+"""While the server stops: a stream that sent nothing for so long is ended; how often to look."""
 
 Report = Callable[[str], None]
 
@@ -62,15 +70,25 @@ class Server:
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
+        self._explanation = Explanation(served, self.prediction)
+        self._in_order = InOrder(self.prediction.predict)
         self._open_inference = v2_service.OpenInference(
             served, self.prediction, self.settings.max_table_rows, self.health.is_serving
         )
-        self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
+        self.recorder = self.prediction.recorder
+        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        pause = self.settings.retry_after_ms
+        self._streams = Streams(self.settings.max_streams, pause, calls)
+        self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self.recorder.watch(self._readings)
+        self.recorder.watch(process.readings)
         self._server = grpc.server(
-            self._threads, handlers=[Router(self._methods())], options=_options(self.settings)
+            self._threads,
+            handlers=[Router(self._methods(), calls)],
+            options=_options(self.settings),
         )
         self.port = self._bind()
 
@@ -94,11 +112,14 @@ class Server:
         grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
         self.health.close()
         self._streams.cancel()
-        self._server.stop(grace).wait()
+        stopped = self._server.stop(grace)
+        while not stopped.wait(_LOOK_SECONDS):
+            self._in_order.end_idle(_IDLE_SECONDS)
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         self._streams.close()
+        self._scoring.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -120,31 +141,23 @@ class Server:
             raise CannotListen(address, error) from error
         return port
 
-    def _methods(self) -> Mapping[str, Handler | Limited]:
-        settings, answers = self.settings, self.prediction
+    def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
+        answers = self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": Limited(
-                answers.predict,
-                self._threads,
-                waiting=settings.waiting,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/Predict": self._row_method(answers.predict),
+            f"/{prediction.SERVICE}/PredictTable": self._table_method(
+                answers.predict_table, "tables"
             ),
-            f"/{prediction.SERVICE}/PredictTable": Limited(
-                answers.predict_table,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("tables", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
+                self._scoring.streaming("PredictStream", self._in_order.answer)
+            ),
+            f"/{prediction.SERVICE}/Explain": self._table_method(
+                self._explanation.explain, "explanations"
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
-            f"/{v2_messages.SERVICE}/ModelInfer": Limited(
-                self._open_inference.model_infer,
-                self._threads,
-                waiting=settings.waiting,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
+            f"/{v2_messages.SERVICE}/ModelInfer": self._row_method(
+                self._open_inference.model_infer
             ),
             **{
                 f"/{v2_messages.SERVICE}/{name}": unary(method)
@@ -153,17 +166,41 @@ class Server:
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
-                self._streams.streaming(self.health.watch)
+                self._streams.streaming("Watch", self.health.watch)
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
+
+    def _row_method(self, method: Method) -> Limited:
+        return self._limited(method, self._threads, self.settings.waiting, "requests")
+
+    def _table_method(self, method: Method, what: str) -> Limited:
+        return self._limited(method, self._tables, self.settings.waiting_tables, what)
+
+    def _limited(self, method: Method, pool: Pool, waiting: int, what: str) -> Limited:
+        def busy() -> Busy:
+            return Busy(what, self.settings.retry_after_ms)
+
+        return Limited(method, pool, waiting=waiting, refusals=self._refusals, busy=busy)
+
+    def _readings(self) -> Iterator[Reading]:
+        """Yield what is true of this moment, for the recorder's snapshots."""
+        for model in self.models.current.values():
+            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+        for name, pool in (("predict", self._threads), ("table", self._tables)):
+            yield Reading(metrics.WAITING, (name,), pool.waiting)
+            yield Reading(metrics.THREADS, (name,), pool.threads)
+        yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
+        yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
         pools = Pools(v2_messages.POOL, descriptor_pool.Default())
         servicer = reflection.ReflectionServicer(services, pools)
         return grpc.stream_stream_rpc_method_handler(
-            self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
+            self._streams.streaming(
+                "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
+            ),
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
