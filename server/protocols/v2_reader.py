@@ -9,7 +9,7 @@ there then is not looked at. NaN in a float tensor is null, too.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -129,6 +129,23 @@ class V2Reader:
         except (LookupError, ValueError, *v2_series.PROBLEMS) as error:
             raise NotRead(str(error)) from error
         return pl.DataFrame(found)
+
+
+def drop(request: Request, columns: Collection[str]) -> bool:
+    """Take the tensors of these columns, and their masks, out of a request; return if any were."""
+    inputs, raws = request.inputs, request.raw_input_contents
+    found = [
+        number
+        for number, tensor in enumerate(inputs)
+        if tensor.name in columns or tensor.name.removesuffix(VALID) in columns
+    ]
+    if not found or (raws and len(raws) != len(inputs)):
+        return False
+    for number in reversed(found):
+        del inputs[number]
+        if raws:
+            del raws[number]
+    return True
 
 
 def _cell(datatype: str, check: Check | None) -> _Cell:

@@ -19,7 +19,7 @@ from dagrun.engine.errors import DagrunError
 from dagrun.server.observe.recorder import TABLE_PHASES
 from dagrun.server.protocols import v2_messages as v2
 from dagrun.server.protocols import v2_outputs, v2_violations
-from dagrun.server.protocols.v2_reader import NotRead, V2Reader
+from dagrun.server.protocols.v2_reader import NotRead, V2Reader, drop
 from dagrun.server.protocols.v2_values import CHECKS, UNITS
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import TURN
@@ -107,7 +107,13 @@ class OpenInference:
         TURN.labels = labels = face.model.labels
         outputs = face.outputs
         names = outputs.wanted(request.outputs)
-        rows, elements, read_at = self._scored(face, request)
+        try:
+            rows, elements, read_at = self._scored(face, request)
+        except ValuesRefused:
+            extra = self._models.elsewhere(face.model)
+            if not (extra and drop(request, extra)):
+                raise
+            rows, elements, read_at = self._scored(face, request)
         scored_at = perf_counter_ns()
         raw = bool(request.raw_input_contents)
         response = outputs.response(elements, rows, names, raw, request.id)

@@ -29,6 +29,8 @@ from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
+from dagrun.server.protocols.reflection import Reflection
+from dagrun.server.protocols.typed import Typed
 from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
@@ -83,11 +85,12 @@ class Server:
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), calls)],
+            handlers=[Router(self._methods(), self._typed.method, calls)],
             options=_options(self.settings),
         )
         self.port = self._bind()
@@ -144,21 +147,17 @@ class Server:
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
         answers = self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": self._row_method(answers.predict),
-            f"/{prediction.SERVICE}/PredictTable": self._table_method(
-                answers.predict_table, "tables"
-            ),
+            f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
+            f"/{prediction.SERVICE}/PredictTable": self._of_tables(answers.predict_table, "tables"),
             f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
                 self._scoring.streaming("PredictStream", self._in_order.answer)
             ),
-            f"/{prediction.SERVICE}/Explain": self._table_method(
+            f"/{prediction.SERVICE}/Explain": self._of_tables(
                 self._explanation.explain, "explanations"
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
-            f"/{v2_messages.SERVICE}/ModelInfer": self._row_method(
-                self._open_inference.model_infer
-            ),
+            f"/{v2_messages.SERVICE}/ModelInfer": self._of_rows(self._open_inference.model_infer),
             **{
                 f"/{v2_messages.SERVICE}/{name}": unary(method)
                 for name, method in self._open_inference.methods.items()
@@ -171,10 +170,10 @@ class Server:
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
 
-    def _row_method(self, method: Method) -> Limited:
+    def _of_rows(self, method: Method) -> Limited:
         return self._limited(method, self._threads, self.settings.waiting, "requests")
 
-    def _table_method(self, method: Method, what: str) -> Limited:
+    def _of_tables(self, method: Method, what: str) -> Limited:
         return self._limited(method, self._tables, self.settings.waiting_tables, what)
 
     def _limited(self, method: Method, pool: Pool, waiting: int, what: str) -> Limited:
@@ -196,7 +195,7 @@ class Server:
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
         pools = Pools(v2_messages.POOL, descriptor_pool.Default())
-        servicer = reflection.ReflectionServicer(services, pools)
+        servicer = Reflection(services, pools, self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests_v2 import Request
 
 from dagrun.server.protocols import v2_messages as v2
-from dagrun.server.protocols.v2_reader import NotRead, V2Reader
+from dagrun.server.protocols.v2_reader import NotRead, V2Reader, drop
 from dagrun.server.protocols.v2_values import DATATYPES
 from dagrun.server.protocols.v2_violations import violations
 from dagrun.stages.bundle import Bundle
@@ -160,3 +160,16 @@ def test_a_column_whose_name_ends_like_a_mask_is_a_column(bundle: Bundle) -> Non
     reader = V2Reader(columns)
     assert reader.row(request) == [1.0, 2.0]
     assert reader.frame(request).equals(pl.DataFrame({"a": [1.0], "a__valid": [2.0]}))
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_columns_of_other_versions_are_dropped_with_their_masks(raw: bool) -> None:
+    request = Request(raw=raw)
+    for name in ("a", "new", "b"):
+        request.add(name, "FP64", [1.0]).add(f"{name}__valid", "BOOL", [True])
+    assert drop(request.message, {"new"})
+    expected = Request(raw=raw)
+    for name in ("a", "b"):
+        expected.add(name, "FP64", [1.0]).add(f"{name}__valid", "BOOL", [True])
+    assert request.message == expected.message
+    assert not drop(request.message, {"new"})
