@@ -97,6 +97,18 @@ def serve(**options: Any) -> int:
     help="Where to write: .parquet or .csv.",
 )
 @click.option("--target", metavar="HOST:PORT", help="Let this server score; the bits are the same.")
+@click.option("--tls", is_flag=True, help="Encrypt, trusting well-known authorities.")
+@click.option("--tls-roots", type=_FILE, metavar="PEM", help="Encrypt, trusting these authorities.")
+@click.option("--tls-cert", type=_FILE, metavar="PEM", help="The certificate to show the server.")
+@click.option("--tls-key", type=_FILE, metavar="PEM", help="The key of that certificate.")
+@click.option("--token-file", type=_FILE, metavar="FILE", help="A token to show the server.")
+@click.option(
+    "--from-row",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Leave out the first N rows, as those scored before a failure.",
+)
 @click.option(
     "--null",
     "nulls",
@@ -111,6 +123,49 @@ def predict(**options: Any) -> int:
     The output has its columns, then probability, margin and label; of a regression, value.
     """
     return carry_out("dagrun.cli.predict:predict", options)
+
+
+@click.command(epilog="Example: dagrun explain flights@champion today.parquet")
+@click.argument("name", metavar="NAME[@ALIAS]|FILE")
+@click.argument("rows", metavar="INPUT", type=_FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Write every contribution of every row to this .parquet or .csv.",
+)
+@click.option(
+    "--first", type=click.IntRange(min=1), default=3, show_default=True, help="Rows to show."
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Features to show."
+)
+@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="As for predict.")
+@pipeline_option
+def explain(**options: Any) -> int:
+    """Tell what each feature adds to the margin of the rows in INPUT.
+
+    Contributions and bias sum to the margin, up to float32 rounding.
+    """
+    return carry_out("dagrun.cli.explain:explain", options)
+
+
+@click.command(epilog="Example: dagrun proto flights@champion -o flights.proto")
+@click.argument("names", metavar="NAME[@ALIAS]...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Where to write it. [default: standard output]",
+)
+@pipeline_option
+def proto(**options: Any) -> int:
+    """Write a model's typed .proto file.
+
+    Several versions of the model, as NAME@champion NAME@challenger, give one with the columns of
+    them all.
+    """
+    return carry_out("dagrun.cli.proto:proto", options)
 
 
 @click.command(epilog="Example: dagrun export flights@champion -o flights.bundle")
@@ -225,3 +280,13 @@ def rollback(**options: Any) -> int:
 def history(**options: Any) -> int:
     """List every move of ALIAS, newest first: when, who and why."""
     return carry_out("dagrun.cli.registry:history", options)
+
+
+@registry.command(epilog="Example: dagrun registry served flights --at 14:05")
+@click.argument("name")
+@click.option("--at", metavar="WHEN", help="Only what was served then: 14:05, 2026-11-21 14:05.")
+@pipeline_option
+@json_option
+def served(**options: Any) -> int:
+    """List what servers have served of model NAME, newest first: when, where and which version."""
+    return carry_out("dagrun.cli.registry:served", options)

@@ -14,21 +14,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.traces import Tracing
+from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
-from dagrun.server.serving import health, prediction
+from dagrun.server.protocols.pools import Pools
+from dagrun.server.protocols.reflection import Reflection
+from dagrun.server.protocols.typed import Typed
+from dagrun.server.serving import health, limits, prediction
 from dagrun.server.serving.calls import Calls
+from dagrun.server.serving.credentials import Guarded, credentials
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.listening import CannotListen
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import Busy
+from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
@@ -44,29 +52,38 @@ class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
 
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
-        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        """Bind the address; nothing is answered before `start`.
+
+        Raises `CannotListen`, and whatever `entrance` raises for TLS and tokens.
+        """
         self.settings = settings or ServerSettings()
+        self.entrance = entrance(self.settings)
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
+        self._open_inference = v2_service.OpenInference(
+            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+        )
         self.recorder = self.prediction.recorder
         self._tracing = Tracing() if self.settings.trace else None
         calls = Calls(self.recorder, self.settings, self._tracing)
-        pause = self.settings.retry_after_ms
+        pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict")
-        self._tables = Pool(self.settings.table_threads, "table")
-        self._refusals = Pool(1, "refuse")
+        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
+        self._refusals = Pool(1, "refuse", reads=False)
+        self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), calls)],
-            options=_options(self.settings),
+            handlers=[self._handlers(calls)],
+            options=limits.options(self.settings),
         )
+        self._patrol = Patrol([self._end_slow, self.entrance.look_again])
         self.port = self._bind()
 
     @property
@@ -77,6 +94,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer, healthy."""
         self._server.start()
+        self._patrol.start()
         self.tell_health()
 
     def replace(self, served: Iterable[ServedModel]) -> None:
@@ -113,6 +131,7 @@ class Server:
         if self._tracing is not None:
             self._tracing.close()
         self._scoring.close()
+        self._patrol.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -126,10 +145,23 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _handlers(self, calls: Calls) -> Router | Guarded:
+        router = Router(self._methods(), self._typed.method, calls)
+        tokens = self.entrance.tokens
+        return Guarded(router, tokens, self._refusals, calls) if tokens else router
+
+    def _end_slow(self) -> None:
+        pools = (self._threads.receiving, self._tables.receiving, self._streams, self._scoring)
+        for receiving in pools:
+            receiving.end_slow(self.settings.receive_seconds)
+
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate := self.entrance.certificate:
+                port = self._server.add_secure_port(address, credentials(certificate))
+            else:
+                port = self._server.add_insecure_port(address)
             if self.settings.private:
                 self._server.add_insecure_port(f"unix:{self.settings.private}")
         except RuntimeError as error:
@@ -137,34 +169,23 @@ class Server:
         return port
 
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
-        settings, answers = self.settings, self.prediction
+        answers = self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": Limited(
-                answers.predict,
-                self._threads,
-                waiting=settings.waiting,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
-            ),
-            f"/{prediction.SERVICE}/PredictTable": Limited(
-                answers.predict_table,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("tables", settings.retry_after_ms),
-            ),
+            f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
+            f"/{prediction.SERVICE}/PredictTable": self._of_tables(answers.predict_table, "tables"),
             f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
                 self._scoring.streaming("PredictStream", self._in_order.answer)
             ),
-            f"/{prediction.SERVICE}/Explain": Limited(
-                self._explanation.explain,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/Explain": self._of_tables(
+                self._explanation.explain, "explanations"
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{v2_messages.SERVICE}/ModelInfer": self._of_rows(self._open_inference.model_infer),
+            **{
+                f"/{v2_messages.SERVICE}/{name}": unary(method)
+                for name, method in self._open_inference.methods.items()
+            },
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
@@ -172,6 +193,18 @@ class Server:
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
+
+    def _of_rows(self, method: Method) -> Limited:
+        return self._limited(method, self._threads, self.settings.waiting, "requests")
+
+    def _of_tables(self, method: Method, what: str) -> Limited:
+        return self._limited(method, self._tables, self.settings.waiting_tables, what)
+
+    def _limited(self, method: Method, pool: Pool, waiting: int, what: str) -> Limited:
+        def busy() -> Busy:
+            return Busy(what, self.settings.retry_after_ms)
+
+        return Limited(method, pool, waiting=waiting, refusals=self._refusals, busy=busy)
 
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
@@ -184,8 +217,9 @@ class Server:
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
-        services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = reflection.ReflectionServicer(services)
+        services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
+        pools = Pools(v2_messages.POOL, descriptor_pool.Default())
+        servicer = Reflection(services, pools, self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
@@ -193,12 +227,3 @@ class Server:
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
-
-
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", int(settings.shared)),
-    ]

@@ -53,13 +53,7 @@ class WorkerDied(DagrunError):
 
 
 class Fleet:
-    """The workers. Nothing is started before `start`.
-
-    Attributes:
-        answering: workers that serve, as of the last `turn`.
-        restarts: workers that were started in the place of one that had ended.
-        draining: whether all were told to end.
-    """
+    """The workers: `answering` serve, `restarts` were started in the place of others."""
 
     def __init__(
         self,
@@ -95,8 +89,7 @@ class Fleet:
         self._due: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
         self._asked_at = 0.0
-        self.draining = False
-        self.answering = self.restarts = 0
+        self.draining, self.answering, self.restarts = False, 0, 0
         self.start_report: list[str] = []
 
     def start(self, routes: Routes) -> None:
@@ -117,6 +110,15 @@ class Fleet:
                 for name, route in routes.items()
             }
         )
+
+    @property
+    def served(self) -> Routes:
+        """What all workers serve."""
+        return self._served
+
+    def sockets(self) -> list[str]:
+        """Return the paths of the private sockets of the workers that serve."""
+        return [str(member.private) for member in self.serving]
 
     def watch(self, end: Any, callback: Callable[[], None]) -> None:
         """Have `callback` called by `turn` when there is something to read from `end`."""

@@ -22,11 +22,13 @@ from dagrun.engine.store.store import Store
 from dagrun.server.observe import metrics
 from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
 
@@ -70,12 +72,13 @@ def serve(
         NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
         NotRegistered, NamedTwice: there is nothing to serve.
         CannotListen: the address is not to be had.
+        Exposed, BadCertificate, BadTokens, TlsIncomplete: it would listen other than was meant.
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
     routes = watch.routes()
-    layout = Layout.of(asked)
+    layout, doors = Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         HttpPort(asked.server.host, asked.http_port) as http,
@@ -83,12 +86,14 @@ def serve(
         _signals() as signals,
     ):
         shared = replace(asked.server, port=held.port, shared=True)
+        log = _served_log(store, held.port, report)
         fleet = Fleet(
             replace(asked, server=shared),
             layout,
             store=store.folder if store else None,
             folder=Path(folder),
             report=report,
+            on_served=log.note if log else lambda *_: None,
         )
         fleet.watch(signals, signals.take)
         http.serve(pages(fleet.totals, lambda: _standing(fleet, held.address, shared)))
@@ -97,15 +102,24 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                _tell_start(fleet, held, layout, report)
+                for line in _start(fleet, held, layout):
+                    report(line)
+                for line in doors.report():
+                    report(line)
                 report(f"metrics and probes on http://{http.address}")
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
                 _look_after(fleet, watch, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
+            if log:
+                log.note(fleet.served, {})
             _kill(fleet)
     _tell_end(fleet, report)
+
+
+def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
+    return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
 
 def _look_after(
@@ -157,11 +171,11 @@ def _kill(fleet: Fleet) -> None:
         fleet.turn(1.0)
 
 
-def _tell_start(fleet: Fleet, held: HeldPort, layout: Layout, report: Report) -> None:
-    for line in fleet.start_report:
-        report(line)
-    report(f"gRPC on {held.address} (dagrun.v1, health, reflection)")
-    report(str(layout))
+def _start(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+    yield from fleet.start_report
+    offered = "dagrun.v1, Open Inference Protocol V2, health, reflection"
+    yield f"gRPC on {held.address} ({offered})"
+    yield str(layout)
 
 
 def _tell_end(fleet: Fleet, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 Guarantee: what it answers with has been proved in this very process; it loads and proves while
 the models before answer on, and keeps them when a proof fails. The end of the channel, or SIGTERM,
-ends it as the order to drain does, so it outlives no supervisor.
+ends it, so it outlives no supervisor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe import logs
 from dagrun.server.observe.recorder import Recorder
-from dagrun.server.serving.models import Models, NoModels, ServedModel
+from dagrun.server.serving.models import Models, NoModels, ServedModel, registered
 from dagrun.server.serving.server import Server
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Channel, Document
@@ -67,12 +67,15 @@ class Loader:
             return ServedModel(bundle.name, bundle)
         if self._registry is None:
             raise ValueError(f"{name!r} is to be loaded from a store, and none was given")
-        version = ModelVersion(**model["version"])
-        return ServedModel(name, self._registry.load(version), version)
+        return registered(name, ModelVersion(**model["version"]), self._registry)
 
 
 class Worker:
-    """One worker, between its first order and its last."""
+    """One worker, between its first order and its last.
+
+    Attributes:
+        drained: whether to give callers time to go elsewhere at the end.
+    """
 
     def __init__(self, channel: Channel, settings: ServerSettings, store: Path | None) -> None:
         self._channel, self._settings = channel, settings
@@ -81,6 +84,7 @@ class Worker:
         self._orders: SimpleQueue[Document] = SimpleQueue()
         self._proved: _Proved | None = None
         self._abandoned = 0
+        self.drained = False
         self._idle = Recorder()
         self._ended = threading.Event()
 
@@ -96,9 +100,13 @@ class Worker:
             elif "abandon" in order:
                 self._abandon(order["abandon"])
             elif "drain" in order:
+                self.drained = True
                 break
         if self._server is not None:
-            self._server.drain()
+            if self.drained:
+                self._server.drain()
+            else:  # nobody is left to look after it: let the next server have the port
+                self._server.stop()
         self._ended.set()
         self._send_snapshot()
 
@@ -177,7 +185,6 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C reaches all processes of a terminal; what to do about it is the supervisor's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: channel.end())
     orders = iter(channel)
     start = next(orders)
     for folder in start["folders"]:
@@ -185,7 +192,14 @@ def main(arguments: list[str]) -> int:
     use_sources()
     logs.configure(start["log"])
     store = Path(start["store"]) if start["store"] else None
-    Worker(channel, ServerSettings(**start["settings"]), store).run(orders)
+    worker = Worker(channel, ServerSettings(**start["settings"]), store)
+
+    def drain(*_: object) -> None:
+        worker.drained = True
+        channel.end()
+
+    signal.signal(signal.SIGTERM, drain)
+    worker.run(orders)
     return 0
 
 
