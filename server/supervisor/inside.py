@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc.aio
 
@@ -29,7 +30,8 @@ class Inside:
 
         Raises `grpc.aio.AioRpcError` for an error status, and UNAVAILABLE when no worker serves.
         """
-        answer: bytes = await self.channel().unary_unary(method)(data, timeout=timeout)
+        send: Any = self.channel().unary_unary(method)
+        answer: bytes = await send(data, timeout=timeout)
         return answer
 
     def channel(self) -> grpc.aio.Channel:
