@@ -25,29 +25,27 @@ def doctor(
     target: str,
     http: str | None,
     tls: bool,
-    roots: str | None,
-    certificate: str | None,
-    key: str | None,
+    tls_roots: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     token_file: str | None,
     timeout: float,
     as_json: bool,
 ) -> int:
     """Examine; return 1 when something is wrong. Raises `DagrunError` for unreadable files."""
-    roots_path = Path(roots) if roots else None
+    roots, certificate, key = (
+        Path(path) if path else None for path in (tls_roots, tls_cert, tls_key)
+    )
     settings = ClientSettings(
         timeout=timeout,
-        tls=Tls(
-            roots=roots_path,
-            certificate=Path(certificate) if certificate else None,
-            key=Path(key) if key else None,
-        )
-        if tls or roots or certificate
+        tls=Tls(roots=roots, certificate=certificate, key=key)
+        if tls or roots or certificate or key
         else None,
         token_file=Path(token_file) if token_file else None,
     )
     host, port = split(target, 8500)
     named = f"[{host}]" if ":" in host else host
-    called = Called(settings=settings, http=http or f"{named}:{port + 1}", roots=roots_path)
+    called = Called(settings=settings, http=http or f"{named}:{port + 1}", roots=roots)
     found: list[Finding] = []
     for finding in examine(f"{named}:{port}", called):
         found.append(finding)

@@ -20,9 +20,9 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE = (
     f"dagrun.cli.{name}_commands"
-    for name in ("pipeline", "history", "store", "model", "spec", "bundle")
+    for name in ("pipeline", "history", "store", "model", "server", "spec", "bundle")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -45,11 +45,11 @@ COMMANDS = {
     "registry": f"{_MODEL}:registry",
     "export": f"{_MODEL}:export",
     "import": f"{_MODEL}:import_",
-    "serve": f"{_MODEL}:serve",
+    "serve": f"{_SERVER}:serve",
     "predict": f"{_MODEL}:predict",
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",
-    "doctor": f"{_MODEL}:doctor",
+    "doctor": f"{_SERVER}:doctor",
 }
 
 

@@ -34,6 +34,11 @@ def serve(
     slow_ms: float,
     trace: bool,
     drain: float,
+    tls_cert: str | None,
+    tls_key: str | None,
+    client_ca: str | None,
+    tokens: str | None,
+    insecure: bool,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
@@ -48,6 +53,11 @@ def serve(
             slow_ms=slow_ms,
             trace=trace,
             drain_seconds=drain,
+            tls_cert=tls_cert or "",
+            tls_key=tls_key or "",
+            client_ca=client_ca or "",
+            tokens=tokens or "",
+            insecure=insecure,
         ),
         http_port=(port and port + 1) if http_port is None else http_port,
         log=log,

@@ -80,7 +80,7 @@ def encryption(target: str, seconds: float, *, tls: bool, roots: Path | None) ->
             check="tls",
             state="bad",
             text="it does not speak HTTP/2 in the clear: it wants TLS, or is no gRPC server",
-            next=f"dagrun doctor {target} --tls [--roots FILE]",
+            next=f"dagrun doctor {target} --tls [--tls-roots FILE]",
         )
 
 
@@ -95,7 +95,7 @@ def _certificate(target: str, seconds: float, roots: Path | None) -> Finding:
         ):
             version, found = encrypted.version(), encrypted.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        todo = "give the authority's certificate with --roots, or renew the server's"
+        todo = "give the authority's certificate with --tls-roots, or renew the server's"
         return Finding(check="tls", state="bad", text=error.verify_message, next=todo)
     except OSError as error:
         text = f"the handshake fails: {error}"

@@ -199,8 +199,9 @@ def test_image_and_manifests_agree(
 ) -> None:
     (container,) = pod["containers"]
     model, *options = command
-    pairs = dict(zip(options[::2], options[1::2], strict=True))
-    assert container["args"] == [model, *(f"{name}={value}" for name, value in pairs.items())]
+    joined = re.sub(r"(--[\w-]+) (?!--)", r"\1=", " ".join(options)).split()
+    assert container["args"] == [model, *joined]
+    pairs = dict(option.split("=") for option in joined if "=" in option)
     ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
     assert ports == {"grpc": pairs["--port"], "http": pairs["--http-port"]}
     text = (FOLDER / "Containerfile").read_text("utf-8")

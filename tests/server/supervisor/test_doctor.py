@@ -95,11 +95,11 @@ def test_certificates_are_judged(tmp_path: Path) -> None:
     server.start()
     for name, each in (("right", authority), ("wrong", other)):
         each.cert_pem.write_to_path(str(tmp_path / f"{name}.pem"))
-    _, found = doctor(f"localhost:{port}", "--roots", str(tmp_path / "right.pem"))
+    _, found = doctor(f"localhost:{port}", "--tls-roots", str(tmp_path / "right.pem"))
     assert found["tls"]["state"] == "good", found
     assert "TLSv1.3, the certificate is good for" in found["tls"]["text"]
     assert "is it dagrun that listens there?" in found["health"]["next"]
-    code, found = doctor(f"localhost:{port}", "--roots", str(tmp_path / "wrong.pem"))
+    code, found = doctor(f"localhost:{port}", "--tls-roots", str(tmp_path / "wrong.pem"))
     assert (code, found["tls"]["state"]) == (1, "bad")
     code, found = doctor(f"localhost:{port}")
     assert f"dagrun doctor localhost:{port} --tls" in found["tls"]["next"]
