@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from threading import get_ident
+from time import time_ns
 
 import grpc
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.logged_rows import Answered, AnsweredTable
+from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.serving import answers
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.recheck import Recheck
@@ -41,8 +44,10 @@ model whose trees are walked (7 us a row) is faster row by row however many ther
 class Prediction:
     """The methods, each from the bytes of a request to the bytes of a response."""
 
-    def __init__(self, models: Models, settings: ServerSettings) -> None:
-        self._models, self._settings = models, settings
+    def __init__(
+        self, models: Models, settings: ServerSettings, log: PredictionLog | None = None
+    ) -> None:
+        self._models, self._settings, self._log = models, settings, log
         self.recheck = Recheck(settings.recheck, settings.recheck_waiting)
         self._answered = _Counter()
 
@@ -75,7 +80,10 @@ class Prediction:
             values = [read(row.values) for row in rows]
         except NotAdmitted:
             raise self._refused(model, parsed(pb.PredictRequest, data)) from None
-        response = _score(model, values, self.recheck, features=request.include_features)
+        response, scores = _score(model, values, self.recheck, features=request.include_features)
+        if self._log is not None:
+            keys = [row.key for row in rows]
+            self._log.take(Answered(model, time_ns(), request.request_id, "", keys, values, scores))
         self._answered.add()
         return response
 
@@ -98,6 +106,12 @@ class Prediction:
             violation = Violation(f"table.{error.column}", str(error))
             raise ValuesRefused(model.name, [violation]) from error
         table = write_table(answers.with_confidence(scores))
+        if self._log is not None:
+            self._log.take(
+                AnsweredTable(
+                    model, time_ns(), "", "", frame, scores["margin"], scores["probability"]
+                )
+            )
         self._answered.add()
         return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
 
@@ -123,13 +137,14 @@ class Prediction:
 
 def _score(
     model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
-) -> bytes:
-    """Return the response for admitted rows."""
+) -> tuple[bytes, Sequence[tuple[float, float]]]:
+    """Return the response for admitted rows, and margin and prediction of each."""
     threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
-        parts = []
+        parts, pairs = [], []
         for row in rows:
             scored = scorer.score(row)
+            pairs.append(scored)
             if wants():
                 recheck.take((model, row, scorer.features, scored.margin))
             answer = answers.encode(*scored, threshold)
@@ -140,11 +155,11 @@ def _score(
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
             if wants():
                 recheck.take((model, row, served, margin))
-        pairs = zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True)
+        pairs = list(zip(scores.margins.tolist(), scores.probabilities.tolist(), strict=True))
         parts = [answers.encode(*pair, threshold) for pair in pairs]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
-    return b"".join((*parts, model.tail))
+    return b"".join((*parts, model.tail)), pairs
 
 
 def _extra(name: str, known: Sequence[str]) -> Violation:

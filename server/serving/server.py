@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.serving import health, models, prediction
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
@@ -57,7 +58,8 @@ class Server:
         """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
         self.settings = settings or ServerSettings()
         self.models = served
-        self.prediction = Prediction(served, self.settings)
+        self.log = _open_log(self.settings)
+        self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
         self._threads = Pool(self.settings.threads, "predict")
@@ -92,6 +94,8 @@ class Server:
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
+        if self.log is not None:
+            self.log.close(grace)
         self._streams.close()
 
     def __enter__(self) -> Server:
@@ -191,7 +195,7 @@ def serve(
         server.stop()
     calls = server.prediction.answered
     report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    for line in _rechecked(server):
+    for line in (*_rechecked(server), *_logged(server)):
         report(line)
 
 
@@ -202,13 +206,35 @@ def _rechecked(server: Server) -> Iterator[str]:
         yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
 
 
-def _listening(server: Server) -> tuple[str, str]:
+def _logged(server: Server) -> Iterator[str]:
+    if server.log is not None:
+        counts = server.log.counts
+        missing = (
+            f", {counts.dropped + counts.lost} missing" if counts.dropped + counts.lost else ""
+        )
+        yield f"prediction log: {counts.written} rows written{missing}"
+
+
+def _listening(server: Server) -> Iterator[str]:
     found = machine.available()
     plural = "s" * (found.count != 1)
-    return (
-        f"gRPC on {server.address} (dagrun.v1, health, reflection)",
+    yield f"gRPC on {server.address} (dagrun.v1, health, reflection)"
+    yield (
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
-        f"({found.limit}: {found.count} CPU{plural})",
+        f"({found.limit}: {found.count} CPU{plural})"
+    )
+    if server.log is not None:
+        yield f"predictions are logged to {server.log.folder}"
+
+
+def _open_log(settings: ServerSettings) -> PredictionLog | None:
+    if settings.prediction_log is None:
+        return None
+    return PredictionLog(
+        settings.prediction_log,
+        rows=settings.log_rows,
+        seconds=settings.log_seconds,
+        waiting=settings.log_waiting,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 MEBIBYTE = 1024 * 1024
 
@@ -32,6 +33,10 @@ class ServerSettings:
         grace_seconds: how long requests in flight may take after that.
         recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
+        prediction_log: folder of the prediction log, None for none.
+        log_rows: rows of one bundle after which a file of the log is written.
+        log_seconds: age of the oldest row after which a file of the log is written.
+        log_waiting: rows that may wait to be logged; further ones are dropped and counted.
     """
 
     host: str = "127.0.0.1"
@@ -50,3 +55,7 @@ class ServerSettings:
     grace_seconds: float = 30.0
     recheck: float = 0.001
     recheck_waiting: int = 1_000
+    prediction_log: Path | None = None
+    log_rows: int = 50_000
+    log_seconds: float = 30.0
+    log_waiting: int = 65_536
