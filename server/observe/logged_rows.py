@@ -1,14 +1,14 @@
-"""From answered requests to Arrow, in the columns of the prediction log.
+"""From answered rows to Arrow, in the columns of the prediction log.
 
 Guarantee: a raw value is kept as it was sent, bit by bit (a NaN is not made a null), a margin and
-a prediction as they were answered. A row takes about half a microsecond; the interpreter's lock is
+a prediction as they were answered. A row takes less than a microsecond; the interpreter's lock is
 held meanwhile, so give a few hundred at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -18,12 +18,11 @@ from dagrun.stages.bundle.logged import RAW
 if TYPE_CHECKING:
     from dagrun.server.serving.models import ServedModel
 
+_NANOSECONDS = pa.timestamp("ns", "UTC")
 _OWN = (
     ("time", pa.timestamp("us", "UTC")),
     ("request_id", pa.string()),
     ("key", pa.string()),
-    ("served", pa.string()),
-    ("version", pa.int64()),
     ("arm", pa.string()),
     ("margin", pa.float32()),
     ("prediction", pa.float32()),
@@ -38,90 +37,61 @@ _RAW = {
     "date": pa.date32(),
 }
 
+Row = tuple[Any, ...]
+"""A row as it is kept: the model, nanoseconds since the epoch, request id, key and arm (or None),
+margin, prediction, and the raw values as the row function takes them."""
 
-class Answered(NamedTuple):
-    """A request that was answered with scores.
 
-    Attributes:
-        model: what answered.
-        at: when, in nanoseconds since the epoch.
-        request_id: what the caller called it, or "".
-        arm: the arm of a split, or "".
-        keys: what the caller called each row, or "".
-        rows: the raw rows as the row function takes them.
-        scores: margin and prediction of each.
-    """
+class Table(NamedTuple):
+    """A table that was answered: the frame that was sent, and what was answered for each row."""
 
     model: ServedModel
     at: int
-    request_id: str
-    arm: str
-    keys: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    scores: Sequence[tuple[float, float]]
-
-
-class AnsweredTable(NamedTuple):
-    """A table that was answered with scores; see `Answered`. `rows` has the model's columns."""
-
-    model: ServedModel
-    at: int
-    request_id: str
-    arm: str
-    rows: pl.DataFrame
+    frame: pl.DataFrame
     margins: pl.Series
     predictions: pl.Series
 
 
-def schema_of(model: ServedModel) -> pa.Schema:
-    """Return the columns of the model's files."""
-    raw = [(RAW + column.name, _RAW[column.kind]) for column in model.bundle.spec.inputs]
-    return pa.schema([*_OWN, *raw])
+class Shape:
+    """The columns of one model's files, but those that are the same in every row."""
 
+    def __init__(self, model: ServedModel) -> None:
+        self._inputs = model.bundle.spec.inputs
+        raw = [(RAW + column.name, _RAW[column.kind]) for column in self._inputs]
+        self.schema = pa.schema([*_OWN, *raw])
+        self._types = [_NANOSECONDS, *self.schema.types[1:]]
+        version = model.version.version if model.version else 0
+        self._constants = {"served": pa.scalar(model.name), "version": pa.scalar(version)}
 
-def from_rows(requests: Sequence[Answered]) -> pa.Table:
-    """Return the rows of requests that one model answered, in their order."""
-    model = requests[0].model
-    schema = schema_of(model)
-    each = [request for request in requests for _ in request.rows]
-    margins, predictions = zip(*(pair for one in requests for pair in one.scores), strict=True)
-    values = [
-        [request.at // 1000 for request in each],
-        [request.request_id or None for request in each],
-        [key or None for request in requests for key in request.keys],
-        pa.repeat(model.name, len(each)),
-        pa.repeat(pa.scalar(_version(model), pa.int64()), len(each)),
-        [request.arm or None for request in each],
-        margins,
-        predictions,
-        *zip(*(row for request in requests for row in request.rows), strict=True),
-    ]
-    return pa.Table.from_arrays(list(map(_array, values, schema.types)), schema=schema)
+    def from_rows(self, rows: Sequence[Row]) -> pa.Table:
+        """Return rows of the model as Arrow."""
+        _, *columns = zip(*rows, strict=True)
+        arrays = [
+            pa.array(values, kind, from_pandas=False)
+            for values, kind in zip(columns, self._types, strict=True)
+        ]
+        arrays[0] = arrays[0].cast(self.schema.types[0], safe=False)
+        return pa.Table.from_arrays(arrays, schema=self.schema)
 
+    def from_table(self, table: Table) -> pa.Table:
+        """Return a table's rows as Arrow."""
+        own = {
+            "time": pl.lit(table.at // 1000).cast(pl.Datetime("us", "UTC")),
+            "request_id": pl.lit(None, pl.String),
+            "key": pl.lit(None, pl.String),
+            "arm": pl.lit(None, pl.String),
+            "margin": pl.lit(table.margins),
+            "prediction": pl.lit(table.predictions),
+        }
+        raw = {
+            RAW + column.name: pl.col(column.name).cast(column.frame_dtype)
+            for column in self._inputs
+        }
+        return table.frame.select(**own, **raw).to_arrow().cast(self.schema)
 
-def from_table(request: AnsweredTable) -> pa.Table:
-    """Return the rows of a table."""
-    model, rows = request.model, request.rows
-    columns = [
-        pl.lit(request.at // 1000).cast(pl.Datetime("us", "UTC")).alias("time"),
-        pl.lit(request.request_id or None, pl.String).alias("request_id"),
-        pl.lit(None, pl.String).alias("key"),
-        pl.lit(model.name).alias("served"),
-        pl.lit(_version(model), pl.Int64).alias("version"),
-        pl.lit(request.arm or None, pl.String).alias("arm"),
-        pl.lit(request.margins).alias("margin"),
-        pl.lit(request.predictions).alias("prediction"),
-        *(
-            pl.col(column.name).cast(column.frame_dtype).alias(RAW + column.name)
-            for column in model.bundle.spec.inputs
-        ),
-    ]
-    return rows.select(columns).to_arrow().cast(schema_of(model))
-
-
-def _array(values: object, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, kind, from_pandas=False)
-
-
-def _version(model: ServedModel) -> int:
-    return model.version.version if model.version else 0
+    def whole(self, parts: Sequence[pa.Table]) -> pa.Table:
+        """Return the parts as one table with all columns of a file."""
+        table = pa.concat_tables(parts)
+        for name, value in self._constants.items():
+            table = table.append_column(name, pa.repeat(value, len(table)))
+        return table

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from threading import get_ident
-from time import time_ns
 
 import grpc
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.observe.logged_rows import Answered, AnsweredTable
 from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.serving import answers
 from dagrun.server.serving.models import Models, ServedModel
@@ -83,7 +81,7 @@ class Prediction:
         response, scores = _score(model, values, self.recheck, features=request.include_features)
         if self._log is not None:
             keys = [row.key for row in rows]
-            self._log.take(Answered(model, time_ns(), request.request_id, "", keys, values, scores))
+            self._log.take(model, values, scores, request_id=request.request_id, keys=keys)
         self._answered.add()
         return response
 
@@ -107,11 +105,7 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         table = write_table(answers.with_confidence(scores))
         if self._log is not None:
-            self._log.take(
-                AnsweredTable(
-                    model, time_ns(), "", "", frame, scores["margin"], scores["probability"]
-                )
-            )
+            self._log.take_table(model, frame, scores["margin"], scores["probability"])
         self._answered.add()
         return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
 

@@ -61,23 +61,10 @@ def join_outcomes(
     keys = {name: name if name in OWN else RAW + name for name in names}
     found = outcomes.lazy().collect(engine="in-memory")
     _check_columns(log.collect_schema(), found.schema, keys, label, known_at)
-    facts = (
-        found.select(
-            *(pl.col(name).alias(partner) for name, partner in keys.items()),
-            pl.col(label),
-            pl.col(known_at).dt.convert_time_zone("UTC").cast(_UTC).alias(_KNOWN),
-        )
-        .drop_nulls()
-        .sort(_KNOWN)
-    )
-    if as_of is not None:
-        facts = facts.filter(pl.col(_KNOWN) <= as_of)
-    _refuse_twins(facts, list(keys.values()), known_at)
-    limit = (
-        None
-        if within is None
-        else dt.timedelta(microseconds=duration("join_outcomes", "within", within))
-    )
+    facts = _facts(found, keys, label, known_at, as_of)
+    limit = None
+    if within is not None:
+        limit = dt.timedelta(microseconds=duration("join_outcomes", "within", within))
     joined = (
         log.lazy()
         .with_row_index(_ROW)
@@ -127,6 +114,23 @@ def _check_columns(
         raise JoinInvalid(f"{known_at!r} is {dtype}; give it a time zone, as the log's time has")
     if both := [name for name in (label, known_at) if name in log]:
         raise JoinInvalid(f"the log has a column {listing(both)} already; rename the outcomes'")
+
+
+def _facts(
+    outcomes: pl.DataFrame,
+    keys: dict[str, str],
+    label: str,
+    known_at: str,
+    as_of: dt.datetime | None,
+) -> pl.DataFrame:
+    """Return what is known, under the log's names, sorted by when it became so."""
+    moment = pl.col(known_at).dt.convert_time_zone("UTC").cast(_UTC)
+    named = (pl.col(name).alias(partner) for name, partner in keys.items())
+    facts = outcomes.select(*named, pl.col(label), moment.alias(_KNOWN)).drop_nulls().sort(_KNOWN)
+    if as_of is not None:
+        facts = facts.filter(pl.col(_KNOWN) <= as_of)
+    _refuse_twins(facts, list(keys.values()), known_at)
+    return facts
 
 
 def _refuse_twins(facts: pl.DataFrame, keys: list[str], known_at: str) -> None:

@@ -20,7 +20,6 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.client import Client
 from dagrun.server.client.values import request
-from dagrun.server.observe.logged_rows import Answered
 from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
 from dagrun.stages.bundle import Bundle, score
@@ -101,9 +100,10 @@ def test_refused_requests_are_not_logged(
     assert log_of(tmp_path).height == 1
 
 
-def answered(model: ServedModel, row: list[object], rows: int, at: int | None = None) -> Answered:
-    when = time.time_ns() if at is None else at
-    return Answered(model, when, "", "", [""] * rows, [row] * rows, [(0.5, 0.6)] * rows)
+def take(
+    log: PredictionLog, model: ServedModel, row: list[object], rows: int, at: int | None = None
+) -> None:
+    log.take(model, [row] * rows, [(0.5, 0.6)] * rows, at=at)
 
 
 @pytest.fixture
@@ -120,15 +120,15 @@ def test_a_file_is_written_when_it_has_rows_enough_or_is_old_enough(
     served: ServedModel, row: list[object], tmp_path: Path
 ) -> None:
     log = PredictionLog(tmp_path, rows=100, seconds=3600, waiting=1000)
-    log.take(answered(served, row, 99))
-    wait_until(lambda: not log._kept)
+    take(log, served, row, 99)
+    wait_until(lambda: not log._rows_kept)
     assert files(tmp_path) == []
-    log.take(answered(served, row, 1))
+    take(log, served, row, 1)
     wait_until(lambda: log.counts.written == 100)
     assert len(files(tmp_path)) == 1
     log.close(10)
     aged = PredictionLog(tmp_path, rows=100, seconds=0.2, waiting=1000)
-    aged.take(answered(served, row, 1))
+    take(aged, served, row, 1)
     wait_until(lambda: aged.counts.written == 1)
     aged.close(10)
     assert (log_of(tmp_path).height, aged.waiting) == (101, 0)
@@ -139,9 +139,9 @@ def test_days_and_bundles_have_folders_of_their_own(
 ) -> None:
     log = PredictionLog(tmp_path, rows=100, seconds=3600, waiting=1000)
     night = dt.datetime(2013, 7, 1, 23, 59, 59, tzinfo=dt.UTC)
-    log.take(answered(served, row, 1, int(night.timestamp()) * 10**9))
-    wait_until(lambda: not log._kept)
-    log.take(answered(served, row, 1, int(night.timestamp() + 2) * 10**9))
+    take(log, served, row, 1, int(night.timestamp()) * 10**9)
+    wait_until(lambda: not log._rows_kept)
+    take(log, served, row, 1, int(night.timestamp() + 2) * 10**9)
     log.close(10)
     folders = [str(path.parent.relative_to(tmp_path)) for path in files(tmp_path)]
     of_bundle = f"model=flights/bundle={served.bundle.digest}"
@@ -155,10 +155,10 @@ def test_more_than_may_wait_is_dropped_and_counted(
     log = PredictionLog(tmp_path, rows=10**6, seconds=3600, waiting=50)
     taken = 0
     while not log.counts.dropped:
-        log.take(answered(served, row, 1))
+        take(log, served, row, 1)
         taken += 1
-        assert len(log._kept) <= 50
-    log.take(answered(served, row, 51))
+        assert len(log._rows_kept) <= 50
+    take(log, served, row, 51)
     dropped = log.counts.dropped
     assert dropped >= 52
     log.close(10)
@@ -200,9 +200,9 @@ def test_rows_that_cannot_be_converted_are_lost_and_no_others(
     served: ServedModel, row: list[object], tmp_path: Path
 ) -> None:
     log = PredictionLog(tmp_path, rows=10**6, seconds=3600, waiting=50)
-    log.take(answered(served, [object()] * len(row), 1))
+    take(log, served, [object()] * len(row), 1)
     wait_until(lambda: log.counts.lost == 1)
-    log.take(answered(served, row, 2))
+    take(log, served, row, 2)
     log.close(10)
     assert (log.counts.written, log.counts.lost) == (2, 1)
 
