@@ -72,18 +72,20 @@ class PredictRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., include_features: bool = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("probability", "margin", "label", "confidence", "features")
+    __slots__ = ("probability", "margin", "label", "confidence", "features", "value")
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     probability: float
     margin: float
     label: bool
     confidence: float
     features: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, probability: _Optional[float] = ..., margin: _Optional[float] = ..., label: bool = ..., confidence: _Optional[float] = ..., features: _Optional[_Iterable[float]] = ...) -> None: ...
+    value: float
+    def __init__(self, probability: _Optional[float] = ..., margin: _Optional[float] = ..., label: bool = ..., confidence: _Optional[float] = ..., features: _Optional[_Iterable[float]] = ..., value: _Optional[float] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("answers", "threshold", "model_version", "bundle_digest")
@@ -117,6 +119,38 @@ class PredictTableResponse(_message.Message):
     bundle_digest: str
     def __init__(self, table: _Optional[bytes] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("model", "rows")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    rows: _containers.RepeatedCompositeFieldContainer[Row]
+    def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("contributions", "bias", "margin", "values")
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    BIAS_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    contributions: _containers.RepeatedScalarFieldContainer[float]
+    bias: float
+    margin: float
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, contributions: _Optional[_Iterable[float]] = ..., bias: _Optional[float] = ..., margin: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("explanations", "features", "model_version", "bundle_digest")
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
+    features: _containers.RepeatedScalarFieldContainer[str]
+    model_version: int
+    bundle_digest: str
+    def __init__(self, explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
+
 class Column(_message.Message):
     __slots__ = ("name", "type", "nullable")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -128,7 +162,7 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., nullable: bool = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different")
+    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different", "task")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +191,7 @@ class Model(_message.Message):
     LINEAGE_FIELD_NUMBER: _ClassVar[int]
     RECHECKED_ROWS_FIELD_NUMBER: _ClassVar[int]
     RECHECKED_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     bundle_digest: str
@@ -171,7 +206,8 @@ class Model(_message.Message):
     lineage: _containers.ScalarMap[str, str]
     rechecked_rows: int
     rechecked_different: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ...) -> None: ...
+    task: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ..., task: _Optional[str] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model",)

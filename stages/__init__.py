@@ -131,6 +131,7 @@ _ROOMS = {
         "duplicates",
     ),
     "train": (
+        "OBJECTIVES",
         "TrainingInvalid",
         "fit_xgboost",
     ),
@@ -141,9 +142,13 @@ _ROOMS = {
         "Gate",
         "Gates",
         "NoSuchFigure",
+        "RegressionReport",
+        "RegressionScores",
         "Report",
         "Scores",
+        "Slice",
         "choose_threshold",
+        "evaluate_regression",
         "judge",
     ),
     "validate": (

@@ -34,7 +34,7 @@ def bundle() -> None:
     type=_SHARE,
     default=0.02,
     show_default=True,
-    help="Most that probabilities may change, on average.",
+    help="Most that predictions may change, on average (of a regression, as a share).",
 )
 @click.option(
     "--flipped",

@@ -79,7 +79,7 @@ def serve(**options: Any) -> int:
 def predict(**options: Any) -> int:
     """Score INPUT, a Parquet or CSV file.
 
-    The output has its columns, then probability, margin and label.
+    The output has its columns, then probability, margin and label; of a regression, value.
     """
     return carry_out("dagrun.cli.predict:predict", options)
 

@@ -20,7 +20,7 @@ from dagrun.stages.features import Column
 from dagrun.ui.quantities import about, counted
 from dagrun.ui.terminal import tell, tell_error
 
-PREDICTIONS = ("probability", "margin", "label")
+PREDICTIONS = {"binary": ("probability", "margin", "label"), "regression": ("value",)}
 TABLE_BYTES = 8 * 1024 * 1024
 """Bytes sent to a server at a time: half of what it accepts."""
 TIMEOUT = 60.0
@@ -35,8 +35,13 @@ class Scorer(Protocol):
         """The columns it takes."""
         ...
 
+    @property
+    def predictions(self) -> Sequence[str]:
+        """The columns it gives."""
+        ...
+
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the columns of `PREDICTIONS`, row by row."""
+        """Return the columns of `predictions`, row by row."""
         ...
 
 
@@ -51,9 +56,14 @@ class Offline:
         """The columns of the bundle's feature spec."""
         return self.bundle.spec.inputs
 
+    @property
+    def predictions(self) -> Sequence[str]:
+        """The columns that a model of this task gives."""
+        return PREDICTIONS[self.bundle.task]
+
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the columns of `PREDICTIONS`, row by row."""
-        return score(self.bundle, frame).select(PREDICTIONS)
+        """Return the columns of `predictions`, row by row."""
+        return score(self.bundle, frame).select(self.predictions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +86,19 @@ class Online:
             for column in self.model.columns
         ]
 
+    @property
+    def predictions(self) -> Sequence[str]:
+        """The columns that a model of this task gives."""
+        return PREDICTIONS[self.model.task]
+
     def score(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the columns of `PREDICTIONS`, row by row. Raises `CallFailed`."""
+        """Return the columns of `predictions`, row by row. Raises `CallFailed`."""
         taken = [column.name for column in self.model.columns if column.name in frame.columns]
         tables = [
             self.client.predict_table(self.model.name, part)
             for part in _parts(frame.select(taken), TABLE_BYTES)
         ]
-        return pl.concat(tables).select(PREDICTIONS)
+        return pl.concat(tables).select(self.predictions)
 
 
 def _parts(frame: pl.DataFrame, most_bytes: int) -> Iterator[pl.DataFrame]:
@@ -120,19 +135,28 @@ def predict(
         tell_error(str(error))
         return 1
     write_rows(scored, written)
-    positive = int(scored["label"].sum())
     took = about(time.perf_counter() - started)
     where = f" by {target}" if target else ""
     tell(
-        f"{counted(scored.height, 'row')} scored with {called}{where} in {took}: "
-        f"{positive:,} labelled true -> {written}"
+        f"{counted(scored.height, 'row')} scored with {called}{where} in {took}"
+        f"{_told(scored)} -> {written}"
     )
     return 0
 
 
+def _told(scored: pl.DataFrame) -> str:
+    """Say in a few words what was predicted."""
+    if scored.columns[-1] == "label":
+        return f": {int(scored['label'].sum()):,} labelled true"
+    if scored.is_empty():
+        return ""
+    least, most = scored.select(least=pl.col("value").min(), most=pl.col("value").max()).row(0)
+    return f": values from {least:.6g} to {most:.6g}"
+
+
 def _score(scorer: Scorer, rows: Path, nulls: tuple[str, ...]) -> pl.DataFrame:
     frame = read_rows(rows, scorer.columns, nulls)
-    check_names(frame, PREDICTIONS)
+    check_names(frame, scorer.predictions)
     return frame.hstack(scorer.score(frame))
 
 

@@ -54,7 +54,7 @@ def _show(bundle: Bundle, here: dict[str, str], outcome: Rehearsal, python: str 
     values = 2 * outcome.rows * (len(bundle.spec.names) + 2)
     show(
         f"bundle {short(bundle.digest)}, {outcome.rows} golden rows: {count} of {values} values "
-        "(features, margins, probabilities; batch and row path) would change"
+        "(features, margins, predictions; batch and row path) would change"
     )
     for line in aligned(_changes(outcome.differences)):
         show(line)

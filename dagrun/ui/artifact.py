@@ -171,7 +171,8 @@ def _bundle_facts(bundle: Any) -> dict[str, Any]:
     return {
         "model": bundle.name,
         "bundle": short(bundle.digest),
-        "threshold": bundle.threshold,
+        "task": bundle.task,
+        **({} if bundle.threshold is None else {"threshold": bundle.threshold}),
         "trained": bundle.trained,
         "metrics": bundle.metrics,
         "golden rows": bundle.golden.rows.height,

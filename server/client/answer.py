@@ -23,6 +23,8 @@ _TYPES: Final[Mapping[int, str]] = {
 class Answer:
     """What a model says about one row.
 
+    A classifier says everything but `value`, a regression `value` alone; the rest is None.
+
     Attributes:
         probability: of the positive class; a float32 value.
         margin: the raw score before the sigmoid; a float32 value.
@@ -31,14 +33,16 @@ class Answer:
         confidence: the probability of the label given; a float32 value.
         model_version: the version in the registry, None for a bundle served from a file.
         bundle_digest: digest of the bundle that answered.
+        value: what a regression predicts, in the unit of its label; a float32 value.
         features: the float32 vector that the model saw, null as NaN; None unless asked for.
     """
 
-    probability: float
-    margin: float
-    label: bool
-    threshold: float
-    confidence: float
+    probability: float | None = None
+    margin: float | None = None
+    label: bool | None = None
+    threshold: float | None = None
+    confidence: float | None = None
+    value: float | None = None
     model_version: int | None
     bundle_digest: str
     features: tuple[float, ...] | None = None
@@ -69,7 +73,8 @@ class ModelInfo:
         bundle_digest, spec_digest, model_digest: what answers, and its two parts.
         columns: what a row must hold.
         features: names of the features, in order.
-        threshold: probability from which on a row is labelled True.
+        task: `"binary"` (a classifier) or `"regression"`.
+        threshold: probability from which on a row is labelled True; None for a regression.
         metrics: figures of the evaluation.
         trained_from, trained_to: span of the training data; may be empty.
         lineage: what the bundle was built from: artifact name to logical digest.
@@ -84,7 +89,8 @@ class ModelInfo:
     model_digest: str
     columns: tuple[ColumnInfo, ...]
     features: tuple[str, ...]
-    threshold: float
+    task: str
+    threshold: float | None
     metrics: Mapping[str, float]
     trained_from: str
     trained_to: str
@@ -95,19 +101,26 @@ class ModelInfo:
 
 def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
     """Return the answers of a response."""
-    return [
-        Answer(
-            probability=answer.probability,
-            margin=answer.margin,
-            label=answer.label,
-            threshold=response.threshold,
-            confidence=answer.confidence,
-            model_version=response.model_version or None,
-            bundle_digest=response.bundle_digest,
-            features=tuple(answer.features) if features else None,
+    return [_answer(response, answer, features=features) for answer in response.answers]
+
+
+def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) -> Answer:
+    version, digest = response.model_version or None, response.bundle_digest
+    vector = tuple(answer.features) if features else None
+    if answer.HasField("value"):
+        return Answer(
+            value=answer.value, model_version=version, bundle_digest=digest, features=vector
         )
-        for answer in response.answers
-    ]
+    return Answer(
+        probability=answer.probability,
+        margin=answer.margin,
+        label=answer.label,
+        threshold=response.threshold,
+        confidence=answer.confidence,
+        model_version=version,
+        bundle_digest=digest,
+        features=vector,
+    )
 
 
 def model_info(model: pb.Model) -> ModelInfo:
@@ -127,7 +140,8 @@ def model_info(model: pb.Model) -> ModelInfo:
             for column in model.columns
         ),
         features=tuple(model.features),
-        threshold=model.threshold,
+        task=model.task or "binary",
+        threshold=None if model.task == "regression" else model.threshold,
         metrics=dict(model.metrics),
         trained_from=model.trained_from,
         trained_to=model.trained_to,

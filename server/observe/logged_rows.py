@@ -43,13 +43,12 @@ margin, prediction, and the raw values as the row function takes them."""
 
 
 class Table(NamedTuple):
-    """A table that was answered: the frame that was sent, and what was answered for each row."""
+    """A table that was answered: the frame that was sent, and what `score` gave for it."""
 
     model: ServedModel
     at: int
     frame: pl.DataFrame
-    margins: pl.Series
-    predictions: pl.Series
+    scores: pl.DataFrame
 
 
 class Shape:
@@ -75,13 +74,17 @@ class Shape:
 
     def from_table(self, table: Table) -> pa.Table:
         """Return a table's rows as Arrow."""
+        scores = table.scores
+        prediction = scores["value" if "value" in scores.columns else "probability"]
+        # A regression's value is its margin.
+        margin = scores["margin"] if "margin" in scores.columns else prediction
         own = {
             "time": pl.lit(table.at // 1000).cast(pl.Datetime("us", "UTC")),
             "request_id": pl.lit(None, pl.String),
             "key": pl.lit(None, pl.String),
             "arm": pl.lit(None, pl.String),
-            "margin": pl.lit(table.margins),
-            "prediction": pl.lit(table.predictions),
+            "margin": pl.lit(margin),
+            "prediction": pl.lit(prediction),
         }
         raw = {
             RAW + column.name: pl.col(column.name).cast(column.frame_dtype)

@@ -32,6 +32,7 @@ from dagrun.stages.bundle.logged import folder_of, open_log
 
 if TYPE_CHECKING:
     from dagrun.server.serving.models import ServedModel
+    from dagrun.server.serving.settings import ServerSettings
 
 _LOGGER = logging.getLogger(__name__)
 _TOGETHER = 512
@@ -56,6 +57,11 @@ class Logged:
     written: int = 0
     dropped: int = 0
     lost: int = 0
+
+    def __str__(self) -> str:
+        missing = self.dropped + self.lost
+        said = f"prediction log: {self.written} rows written"
+        return said + (f", {missing} missing (dropped {self.dropped})" if missing else "")
 
 
 @dataclass(slots=True)
@@ -98,6 +104,18 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def of(cls, settings: ServerSettings) -> PredictionLog | None:
+        """Open the log that a server's settings ask for; None if they ask for none."""
+        if settings.prediction_log is None:
+            return None
+        return cls(
+            settings.prediction_log,
+            rows=settings.log_rows,
+            seconds=settings.log_seconds,
+            waiting=settings.log_waiting,
+        )
+
     def take(
         self,
         model: ServedModel,
@@ -127,16 +145,14 @@ class PredictionLog:
         for row, (margin, prediction), key in zip(rows, scores, keys, strict=False):
             kept.append((model, when, said, key or None, arm_said, margin, prediction, *row))
 
-    def take_table(
-        self, model: ServedModel, frame: pl.DataFrame, margins: pl.Series, predictions: pl.Series
-    ) -> None:
+    def take_table(self, model: ServedModel, frame: pl.DataFrame, scores: pl.DataFrame) -> None:
         """Keep an answered table, or drop it when too many rows wait already."""
         with self._changing:
             fits = len(self._rows_kept) + self._in_tables + len(frame) <= self._most
             if fits:
                 self._in_tables += len(frame)
         if fits:
-            self._tables_kept.append(Table(model, time_ns(), frame, margins, predictions))
+            self._tables_kept.append(Table(model, time_ns(), frame, scores))
         else:
             self._drop(len(frame))
 

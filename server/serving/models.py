@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from dagrun.engine.errors import DefinitionError
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.recorder import Labels
 from dagrun.server.serving import answers
 from dagrun.server.serving.recheck import Rechecked
 from dagrun.server.serving.refusals import ModelNotServed
@@ -52,6 +53,8 @@ class ServedModel:
         bundle: what answers.
         golden: the outcome of the replay, without differences.
         version: its place in the registry, None for a bundle served from a file.
+        labels: what its metrics are told apart by: name, version (of a file, the beginning of the
+            bundle's digest) and arm.
         reader: reads rows of the model's columns.
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
@@ -63,6 +66,7 @@ class ServedModel:
         self.golden: GoldenReport = check(bundle)
         self.golden.require()
         self.name, self.bundle, self.version = name, bundle, version
+        self.labels = Labels(name, str(version.version) if version else bundle.digest[:12])
         self.reader = RowReader(bundle.spec.inputs)
         self.threshold = bundle.threshold
         number = version.version if version else 0
@@ -112,7 +116,8 @@ class ServedModel:
         if self.version:
             line += f", registered {_ago(self.version.at, now or datetime.now(UTC))}"
         rows = self.golden.rows
-        proof = f"{rows} of {rows} bit-identical (features, margins, probabilities)"
+        predicted = "values" if bundle.task == "regression" else "probabilities"
+        proof = f"{rows} of {rows} bit-identical (features, margins, {predicted})"
         lines = [line, f"golden rows: {proof}"]
         if why := self.scorer.left_to_xgboost:
             lines.append(f"single rows are left to XGBoost, ten times slower: {why}")
@@ -178,11 +183,12 @@ def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:
             for column in bundle.spec.inputs
         ],
         features=bundle.spec.names,
-        threshold=bundle.threshold,
+        threshold=bundle.threshold or 0.0,
         metrics=bundle.metrics,
         trained_from=bundle.trained.get("from", ""),
         trained_to=bundle.trained.get("to", ""),
         lineage=bundle.lineage.inputs,
+        task=bundle.task,
     )
 
 

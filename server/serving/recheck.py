@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dagrun.server.observe import metrics
+from dagrun.server.observe.recorder import Recorder
 from dagrun.stages.bundle.golden_rows import bits
 
 if TYPE_CHECKING:
@@ -54,11 +56,11 @@ Row = tuple["ServedModel", Sequence[object], Sequence[float], float]
 class Recheck:
     """Takes served rows at random and compares them on its own thread."""
 
-    def __init__(self, share: float, waiting: int) -> None:
+    def __init__(self, share: float, waiting: int, recorder: Recorder) -> None:
         """Take `share` (0 to 1) of the rows; at most `waiting` of them wait."""
         self.share = share
         self.dropped = 0
-        self._waiting = waiting
+        self._waiting, self._recorder = waiting, recorder
         self._rows: deque[Row] = deque()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="recheck", daemon=True)
@@ -124,6 +126,8 @@ class Recheck:
             )
         counts.rows += len(rows)
         counts.different += len(different)
+        self._recorder.count(metrics.RECHECKED, model.labels, len(rows))
+        self._recorder.count(metrics.DIFFERENT, model.labels, len(different))
 
 
 def _differences(model: ServedModel, rows: list[Row]) -> list[str]:

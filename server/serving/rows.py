@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from dagrun.engine.errors import DagrunError, listing, nearest
-from dagrun.proto.dagrun_v1_pb2 import ColumnType, PredictRequest, Value
+from dagrun.proto.dagrun_v1_pb2 import ColumnType, ExplainRequest, PredictRequest, Value
 from dagrun.server.serving.refusals import Violation, shortened
 from dagrun.stages.features import Column
 
 _EXACT = 2**53
 
+Rows = PredictRequest | ExplainRequest
+"""The requests that hold rows."""
 Scalar = float | int | str | bool | None
 
 
@@ -96,7 +98,7 @@ class RowReader:
                 raise NotAdmitted
         return row
 
-    def violations(self, request: PredictRequest) -> Iterator[Violation]:
+    def violations(self, request: Rows) -> Iterator[Violation]:
         """Yield everything that `read` would refuse in the rows of a freshly parsed request."""
         for number, row in enumerate(request.rows):
             values = row.values

@@ -22,20 +22,28 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe import metrics, process
+from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.prediction_log import PredictionLog
+from dagrun.server.protocols.explanation import Explanation
+from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy
-from dagrun.server.serving.router import Handler, Limited, Router, unary
+from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
+
+_IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
+"""While the server stops: a stream that sent nothing for so long is ended; how often to look."""
 
 Report = Callable[[str], None]
 
@@ -58,15 +66,25 @@ class Server:
         """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
         self.settings = settings or ServerSettings()
         self.models = served
-        self.log = _open_log(self.settings)
+        self.log = PredictionLog.of(self.settings)
         self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
-        self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
+        self._explanation = Explanation(served, self.prediction)
+        self._in_order = InOrder(self.prediction.predict)
+        self.recorder = self.prediction.recorder
+        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        pause = self.settings.retry_after_ms
+        self._streams = Streams(self.settings.max_streams, pause, calls)
+        self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self.recorder.watch(self._readings)
+        self.recorder.watch(process.readings)
         self._server = grpc.server(
-            self._threads, handlers=[Router(self._methods())], options=_options(self.settings)
+            self._threads,
+            handlers=[Router(self._methods(), calls)],
+            options=_options(self.settings),
         )
         self.port = self._bind()
 
@@ -90,13 +108,16 @@ class Server:
         grace = self.settings.grace_seconds if grace_seconds is None else grace_seconds
         self.health.close()
         self._streams.cancel()
-        self._server.stop(grace).wait()
+        stopped = self._server.stop(grace)
+        while not stopped.wait(_LOOK_SECONDS):
+            self._in_order.end_idle(_IDLE_SECONDS)
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
         if self.log is not None:
             self.log.close(grace)
         self._streams.close()
+        self._scoring.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -118,7 +139,7 @@ class Server:
             raise CannotListen(address, error) from error
         return port
 
-    def _methods(self) -> Mapping[str, Handler | Limited]:
+    def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
         settings, answers = self.settings, self.prediction
         return {
             f"/{prediction.SERVICE}/Predict": Limited(
@@ -135,21 +156,43 @@ class Server:
                 refusals=self._refusals,
                 busy=lambda: Busy("tables", settings.retry_after_ms),
             ),
+            f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
+                self._scoring.streaming("PredictStream", self._in_order.answer)
+            ),
+            f"/{prediction.SERVICE}/Explain": Limited(
+                self._explanation.explain,
+                self._tables,
+                waiting=settings.waiting_tables,
+                refusals=self._refusals,
+                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
-                self._streams.streaming(self.health.watch)
+                self._streams.streaming("Watch", self.health.watch)
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
+
+    def _readings(self) -> Iterator[Reading]:
+        """Yield what is true of this moment, for the recorder's snapshots."""
+        for model in self.models.current.values():
+            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+        for name, pool in (("predict", self._threads), ("table", self._tables)):
+            yield Reading(metrics.WAITING, (name,), pool.waiting)
+            yield Reading(metrics.THREADS, (name,), pool.threads)
+        yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
+        yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
         servicer = reflection.ReflectionServicer(services)
         return grpc.stream_stream_rpc_method_handler(
-            self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
+            self._streams.streaming(
+                "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
+            ),
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
@@ -195,8 +238,10 @@ def serve(
         server.stop()
     calls = server.prediction.answered
     report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    for line in (*_rechecked(server), *_logged(server)):
+    for line in _rechecked(server):
         report(line)
+    if server.log is not None:
+        report(str(server.log.counts))
 
 
 def _rechecked(server: Server) -> Iterator[str]:
@@ -204,15 +249,6 @@ def _rechecked(server: Server) -> Iterator[str]:
     if rows := sum(count.rows for count in counts):
         different = sum(count.different for count in counts)
         yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
-
-
-def _logged(server: Server) -> Iterator[str]:
-    if server.log is not None:
-        counts = server.log.counts
-        missing = (
-            f", {counts.dropped + counts.lost} missing" if counts.dropped + counts.lost else ""
-        )
-        yield f"prediction log: {counts.written} rows written{missing}"
 
 
 def _listening(server: Server) -> Iterator[str]:
@@ -225,17 +261,6 @@ def _listening(server: Server) -> Iterator[str]:
     )
     if server.log is not None:
         yield f"predictions are logged to {server.log.folder}"
-
-
-def _open_log(settings: ServerSettings) -> PredictionLog | None:
-    if settings.prediction_log is None:
-        return None
-    return PredictionLog(
-        settings.prediction_log,
-        rows=settings.log_rows,
-        seconds=settings.log_seconds,
-        waiting=settings.log_waiting,
-    )
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 MEBIBYTE = 1024 * 1024
+
+Lines = Literal["none", "failures", "refusals", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +20,8 @@ class ServerSettings:
         port: TCP port; 0 takes a free one.
         threads: threads that answer `Predict`. On one core 8 answered the most requests: 4 and
             16 were 5 to 20 % slower, 2 a quarter.
-        table_threads: threads that answer `PredictTable`, apart from the others so that a large
-            table does not hold up single rows.
+        table_threads: threads that answer `PredictTable` and `Explain`, apart from the others so
+            that a large table does not hold up single rows.
         waiting: `Predict` requests that may wait for a thread; further ones are refused with
             RESOURCE_EXHAUSTED. About 30 ms of work.
         waiting_tables: the same for `PredictTable`.
@@ -28,10 +31,14 @@ class ServerSettings:
         max_table_rows: most rows of one `PredictTable`.
         max_columns: most values in one row.
         max_streams: open health watches and reflection streams.
+        max_scoring_streams: open streams of `PredictStream`, each with a thread of its own.
         drain_seconds: how long a server that was told to stop answers on, reporting NOT_SERVING,
             so that load balancers and watchers go elsewhere first.
         grace_seconds: how long requests in flight may take after that.
         recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
+        log_calls: which calls get a line in the log: `"none"`, `"failures"` (slow ones and those
+            answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
+        slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
         prediction_log: folder of the prediction log, None for none.
         log_rows: rows of one bundle after which a file of the log is written.
@@ -51,9 +58,12 @@ class ServerSettings:
     max_table_rows: int = 1_000_000
     max_columns: int = 2_000
     max_streams: int = 16
+    max_scoring_streams: int = 16
     drain_seconds: float = 0.25
     grace_seconds: float = 30.0
     recheck: float = 0.001
+    log_calls: Lines = "refusals"
+    slow_ms: float = 1000.0
     recheck_waiting: int = 1_000
     prediction_log: Path | None = None
     log_rows: int = 50_000

@@ -2,6 +2,12 @@
 
 from dagrun.stages.bundle.booster import Booster, FeatureMismatch, Prediction
 from dagrun.stages.bundle.bundle import Bundle, BundleDamaged, Lineage, read_bundle
+from dagrun.stages.bundle.contributions import (
+    Contributions,
+    FeatureNameTaken,
+    contributions,
+    explain,
+)
 from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
@@ -24,8 +30,10 @@ __all__ = [
     "Booster",
     "Bundle",
     "BundleDamaged",
+    "Contributions",
     "Difference",
     "FeatureMismatch",
+    "FeatureNameTaken",
     "GoldenMismatch",
     "GoldenReport",
     "GoldenRows",
@@ -46,6 +54,8 @@ __all__ = [
     "ShiftLimits",
     "ThresholdInvalid",
     "check",
+    "contributions",
+    "explain",
     "make_bundle",
     "prediction_shift",
     "read_bundle",

@@ -13,7 +13,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,17 @@ from dagrun.engine.errors import DagrunError, listing, nearest
 
 Float32s = npt.NDArray[np.float32]
 Param = bool | int | float | str | None
+Task = Literal["binary", "regression"]
+
+BINARY = "binary:logistic"
+REGRESSIONS = {
+    "reg:squarederror": "rmse",
+    "reg:absoluteerror": "mae",
+    "reg:pseudohubererror": "mphe",
+    "reg:squaredlogerror": "rmsle",
+}
+"""Objectives whose prediction is the margin itself, in the label's unit, each with its metric.
+Source: https://xgboost.readthedocs.io/en/release_3.2.0/parameter.html#learning-task-parameters"""
 
 _MODELS_KEPT_LOADED = 8
 
@@ -47,10 +58,20 @@ class FeatureMismatch(DagrunError):
 
 
 class Prediction(NamedTuple):
-    """What a model says about `n` rows: two float32 arrays of shape `(n,)`."""
+    """What a model says about `n` rows: two float32 arrays of shape `(n,)`.
+
+    Attributes:
+        margins: the sums of the trees' leaves.
+        values: what they mean: a classifier's probabilities, or the very margins of a regression.
+    """
 
     margins: Float32s
-    probabilities: Float32s
+    values: Float32s
+
+    @property
+    def probabilities(self) -> Float32s:
+        """The values of a classifier."""
+        return self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +120,11 @@ class Booster:
             params=tuple((name, _param(form)) for name, form in described["params"]),
             history=tuple((metric, float.fromhex(x)) for metric, x in described["history"]),
         )
+
+    @property
+    def task(self) -> Task:
+        """What the model answers: a probability (`"binary"`) or a number (`"regression"`)."""
+        return "regression" if self.objective in REGRESSIONS else "binary"
 
     @property
     def digest(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from dagrun.engine import canonical
 from dagrun.engine.errors import DagrunError, UnknownVersion
 from dagrun.stages.bundle import archive
-from dagrun.stages.bundle.booster import Booster
+from dagrun.stages.bundle.booster import Booster, Task
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.features import FeatureSpec
 
@@ -61,7 +61,8 @@ class Bundle:
         spec: the fitted feature spec.
         booster: the model; its features are the spec's.
         golden: rows with the bits they must give.
-        threshold: a probability at or above it is labelled True (compared in double precision).
+        threshold: a probability at or above it is labelled True (compared in double precision);
+            None exactly for a regression.
         metrics: figures of the evaluation, by name.
         trained: first and last moment of the training data, as `{"from": ..., "to": ...}`.
         lineage: what it was made from.
@@ -71,12 +72,17 @@ class Bundle:
     spec: FeatureSpec
     booster: Booster
     golden: GoldenRows
-    threshold: float
+    threshold: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     trained: Mapping[str, str] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
 
     __dagrun_codec__: ClassVar[str] = "dagrun.stages.bundle.codec:BUNDLE"
+
+    @property
+    def task(self) -> Task:
+        """What the model answers: a probability (`"binary"`) or a number (`"regression"`)."""
+        return self.booster.task
 
     @property
     def digest(self) -> str:
@@ -102,7 +108,7 @@ class Bundle:
             "members": {name: canonical.digest_bytes(data) for name, data in members.items()},
             "metrics": {name: float(value).hex() for name, value in self.metrics.items()},
             "name": self.name,
-            "threshold": self.threshold.hex(),
+            "threshold": None if self.threshold is None else self.threshold.hex(),
             "trained": dict(self.trained),
         }
         members[_MANIFEST] = canonical.to_bytes(manifest)
@@ -126,12 +132,13 @@ class Bundle:
         spec = FeatureSpec.from_bytes(members[_SPEC], tables)
         golden = GoldenRows.read(members[_GOLDEN], spec.names)
         try:
+            booster = Booster.rebuild(manifest["booster"], members[_MODEL])
             bundle = cls(
                 name=manifest["name"],
                 spec=spec,
-                booster=Booster.rebuild(manifest["booster"], members[_MODEL]),
+                booster=booster,
                 golden=golden,
-                threshold=float.fromhex(manifest["threshold"]),
+                threshold=_threshold(booster.task, manifest["threshold"]),
                 metrics={name: float.fromhex(x) for name, x in manifest["metrics"].items()},
                 trained=manifest["trained"],
                 lineage=Lineage(**manifest["lineage"]),
@@ -146,6 +153,12 @@ class Bundle:
 def read_bundle(path: Path | str) -> Bundle:
     """Read a bundle's file from disk. Raises as `Bundle.from_bytes` does."""
     return Bundle.from_bytes(Path(path).read_bytes())
+
+
+def _threshold(task: Task, form: str | None) -> float | None:
+    if (form is None) != (task == "regression"):
+        raise ValueError(f"threshold {form!r} in a {task} bundle")
+    return None if form is None else float.fromhex(form)
 
 
 def _unpack(data: bytes) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """The parity proof: golden rows replayed through both twins and the model, compared as bits.
 
 Guarantee: an empty report means that on this machine, with these library versions, every golden
-row gives the recorded features, margins and probabilities, bit for bit, on the batch path and on
+row gives the recorded features, margins and predictions, bit for bit, on the batch path and on
 the row path. Where it ends: it speaks of the golden rows, which hold the hard cases and a sample;
 the property tests of the ops speak of the rest.
 """
@@ -30,7 +30,7 @@ class Difference:
 
     Attributes:
         row: index of the golden row, from 0.
-        name: a feature's name, `"margin"` or `"probability"`.
+        name: a feature's name, `"margin"`, or `"probability"` (of a regression `"value"`).
         expected: recorded float32 bits.
         found: bits computed here.
         twin: the path that computed them.
@@ -94,8 +94,12 @@ def check(bundle: Bundle, *, kept: int = DIFFERENCES_SHOWN) -> GoldenReport:
     The report lists the first `kept` differences and counts all.
     """
     golden = bundle.golden
-    expected = _side_by_side(golden.features, golden.margins, golden.probabilities)
-    names = (*bundle.spec.names, "margin", "probability")
+    expected = _side_by_side(golden.features, golden.margins, golden.values)
+    names = (
+        *bundle.spec.names,
+        "margin",
+        "value" if bundle.task == "regression" else "probability",
+    )
     found: dict[Twin, Bits] = {"batch": _replay_batch(bundle), "row": _replay_rows(bundle)}
     differences = sorted(
         (int(row), int(column), twin)
@@ -120,8 +124,7 @@ def check(bundle: Bundle, *, kept: int = DIFFERENCES_SHOWN) -> GoldenReport:
 
 def _replay_batch(bundle: Bundle) -> Bits:
     values = bundle.booster.values(bundle.spec.transform(bundle.golden.rows))
-    margins, probabilities = bundle.booster.predict_values(values)
-    return _side_by_side(bits(values), margins, probabilities)
+    return _side_by_side(bits(values), *bundle.booster.predict_values(values))
 
 
 def _replay_rows(bundle: Bundle) -> Bits:
@@ -137,8 +140,8 @@ def _replay_rows(bundle: Bundle) -> Bits:
     return bits(flat.reshape(-1, width))
 
 
-def _side_by_side(features: Bits, margins: Float32s, probabilities: Float32s) -> Bits:
-    return np.column_stack([features, bits(margins), bits(probabilities)])
+def _side_by_side(features: Bits, margins: Float32s, predicted: Float32s) -> Bits:
+    return np.column_stack([features, bits(margins), bits(predicted)])
 
 
 def _value(pattern: int) -> float:

@@ -21,7 +21,8 @@ from dagrun.stages.features import FeatureSpec, hard_rows
 GOLDEN_ROWS = 512
 Bits = npt.NDArray[np.uint32]
 
-_RAW, _FEATURE, _MARGIN, _PROBABILITY = "raw/", "feature/", "margin", "probability"
+_RAW, _FEATURE, _MARGIN = "raw/", "feature/", "margin"
+_VALUE = {"binary": "probability", "regression": "value"}
 _ONE_NAN = np.uint32(0x7FC00000)
 
 
@@ -34,14 +35,14 @@ class GoldenRows:
         rows: the raw inputs of the spec, in its order.
         features: feature bits, shape `(rows, features)`.
         margins: float32 margins.
-        probabilities: float32 probabilities.
+        values: float32 probabilities; of a regression, the margins once more.
     """
 
     parquet: bytes
     rows: pl.DataFrame
     features: Bits
     margins: Float32s
-    probabilities: Float32s
+    values: Float32s
 
     @classmethod
     def read(cls, parquet: bytes, names: Sequence[str]) -> GoldenRows:
@@ -49,12 +50,13 @@ class GoldenRows:
         frame = pl.read_parquet(io.BytesIO(parquet))
         raw = [name for name in frame.columns if name.startswith(_RAW)]
         features = frame.select([_FEATURE + name for name in names])
+        value = next(name for name in _VALUE.values() if name in frame.columns)
         return cls(
             parquet=parquet,
             rows=frame.select(pl.col(name).alias(name.removeprefix(_RAW)) for name in raw),
             features=np.ascontiguousarray(features.to_numpy(), np.uint32),
             margins=frame[_MARGIN].to_numpy().view(np.float32),
-            probabilities=frame[_PROBABILITY].to_numpy().view(np.float32),
+            values=frame[value].to_numpy().view(np.float32),
         )
 
 
@@ -62,11 +64,12 @@ def record(spec: FeatureSpec, booster: Booster, sample: pl.DataFrame) -> GoldenR
     """Choose golden rows (hard cases and rows of `sample`) and record their bits."""
     rows = hard_rows(spec, sample, GOLDEN_ROWS).select([column.name for column in spec.inputs])
     values = booster.values(spec.transform(rows))
-    margins, probabilities = booster.predict_values(values)
+    predicted = booster.predict_values(values)
     features = bits(values)
     columns = [column.alias(_RAW + column.name) for column in rows]
     columns += [pl.Series(_FEATURE + name, features[:, i]) for i, name in enumerate(spec.names)]
-    columns += [pl.Series(_MARGIN, bits(margins)), pl.Series(_PROBABILITY, bits(probabilities))]
+    columns.append(pl.Series(_MARGIN, bits(predicted.margins)))
+    columns.append(pl.Series(_VALUE[booster.task], bits(predicted.values)))
     return GoldenRows.read(_write(pl.DataFrame(columns)), spec.names)
 
 

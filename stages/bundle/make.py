@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import polars as pl
 
 from dagrun.engine.context import Context
 from dagrun.engine.errors import DagrunError
-from dagrun.stages.bundle.booster import Booster, FeatureMismatch
+from dagrun.stages.bundle.booster import Booster, FeatureMismatch, Task
 from dagrun.stages.bundle.bundle import Bundle, Lineage
 from dagrun.stages.bundle.golden import check
 from dagrun.stages.bundle.golden_rows import record
@@ -17,12 +16,14 @@ from dagrun.stages.features import FeatureSpec
 
 
 class ThresholdInvalid(DagrunError):
-    """A decision threshold is not a probability."""
+    """A decision threshold is not a probability, or the model has none to compare it with."""
 
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
+    def __init__(self, threshold: float, task: Task) -> None:
+        self.threshold, self.task = threshold, task
         super().__init__(
-            f"threshold is {threshold!r}; it is compared with a probability, so give a number "
+            f"threshold is {threshold!r}, but a regression answers numbers, not labels; give none"
+            if task == "regression"
+            else f"threshold is {threshold!r}; it is compared with a probability, so give a number "
             "from 0 to 1, such as the report's"
         )
 
@@ -34,7 +35,7 @@ def make_bundle(
     spec: FeatureSpec,
     booster: Booster,
     sample: pl.DataFrame,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     metrics: Mapping[str, float] | None = None,
     trained: Mapping[str, str] | None = None,
 ) -> Bundle:
@@ -46,28 +47,38 @@ def make_bundle(
         spec: the fitted spec.
         booster: a model trained on the spec's features.
         sample: raw rows with the spec's inputs; the golden rows are drawn from them.
-        threshold: probability from which on a row is labelled True.
+        threshold: probability from which on a row is labelled True; None means 0.5. A regression
+            has none.
         metrics: figures to show with the model.
         trained: first and last moment of the training data, `{"from": ..., "to": ...}`.
 
     Raises:
         FeatureMismatch: the model expects other features than the spec makes.
         GoldenMismatch: the two paths disagree, which is a defect of an op.
-        ThresholdInvalid: the threshold is no probability.
+        ThresholdInvalid: the threshold is no probability, or the model is a regression.
     """
     if booster.features != spec.names:
         raise FeatureMismatch(booster.features, spec.names)
-    if not (math.isfinite(threshold) and 0.0 <= threshold <= 1.0):
-        raise ThresholdInvalid(threshold)
     bundle = Bundle(
         name=name,
         spec=spec,
         booster=booster,
         golden=record(spec, booster, sample),
-        threshold=float(threshold),
+        threshold=_threshold(booster.task, threshold),
         metrics=dict(metrics or {}),
         trained=dict(trained or {}),
         lineage=Lineage(inputs=dict(ctx.inputs), key=ctx.key) if ctx else Lineage(),
     )
     check(bundle).require()
     return bundle
+
+
+def _threshold(task: Task, threshold: float | None) -> float | None:
+    if task == "regression":
+        if threshold is not None:
+            raise ThresholdInvalid(threshold, task)
+        return None
+    chosen = 0.5 if threshold is None else float(threshold)
+    if not 0.0 <= chosen <= 1.0:
+        raise ThresholdInvalid(chosen, task)
+    return chosen

@@ -1,10 +1,10 @@
-"""The single-row path: raw values to probability without a data frame.
+"""The single-row path: raw values to a prediction without a data frame.
 
-Guarantee: features, margin and probability have the bits that `score` gives for the same row.
+Guarantee: features, margin and prediction have the bits that `score` gives for the same row.
 One `RowScorer` belongs to one thread: it owns the memory that the model reads. Building one is
 cheap, so make one per thread.
 Where it ends: the trees are walked by `dagrun.stages.bundle.trees` only if that reproduces every
-golden margin and probability of the bundle; else XGBoost is asked, which takes more than ten
+golden margin and prediction of the bundle; else XGBoost is asked, which takes more than ten
 times as long.
 """
 
@@ -35,16 +35,22 @@ class PredictionFailed(DagrunError):
 
 
 class RowScore(NamedTuple):
-    """What the model says about one row; both are float32 values held in Python floats."""
+    """What the model says about one row; both are float32 values held in Python floats.
+
+    Attributes:
+        margin: the sum of the trees' leaves.
+        value: what it means: a classifier's probability, or the very margin of a regression.
+    """
 
     margin: float
-    probability: float
+    value: float
 
 
 class RowScorer:
     """Scores single rows of one bundle, with the bits of the batch path.
 
     Attributes:
+        predict: returns margin and probability of the row that was prepared last.
         left_to_xgboost: why the trees are not walked here; "" when they are.
     """
 
@@ -55,10 +61,10 @@ class RowScorer:
         self._pack = functools.partial(struct.Struct(f"{width}f").pack_into, self._buffer, 0)
         self.left_to_xgboost = ""
         try:
-            self._predict = _proven_walk(bundle, self._buffer)
+            self.predict = _proven_walk(bundle, self._buffer)
         except NotWalkable as error:
             self.left_to_xgboost = str(error)
-            self._predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
+            self.predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -71,8 +77,12 @@ class RowScorer:
         Values are float, int, str, bool or None; a timestamp is its microseconds since the
         epoch, a date its days.
         """
+        self.prepare(values)
+        return RowScore(*self.predict())
+
+    def prepare(self, values: Sequence[object]) -> None:
+        """Compute the features of one raw row, given as to `score`, for `predict`."""
         self._pack(*self._row(values))
-        return RowScore(*self._predict())
 
 
 def _proven_walk(
@@ -83,7 +93,7 @@ def _proven_walk(
     if isinstance(trees, NotWalkable):
         raise trees
     walk, golden = trees.bind(row), bundle.golden
-    recorded = zip(golden.margins.tolist(), golden.probabilities.tolist(), strict=True)
+    recorded = zip(golden.margins.tolist(), golden.values.tolist(), strict=True)
     for features, expected in zip(golden.features, recorded, strict=True):
         ctypes.memmove(row, features.ctypes.data, ctypes.sizeof(row))
         if walk() != expected:

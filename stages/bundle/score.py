@@ -20,16 +20,19 @@ def score(
             walked by our own code where they can be. The bits do not change.
 
     Returns:
-        One row per row: `probability` (Float32), `margin` (Float32) and `label` (Boolean, True
-        when the probability reaches the bundle's threshold in double precision).
+        One row per row. Of a classifier: `probability` (Float32), `margin` (Float32) and `label`
+        (Boolean, True when the probability reaches the bundle's threshold in double precision).
+        Of a regression: `value` (Float32, the label's unit).
     """
     matrix = bundle.booster.values(bundle.spec.transform(frame))
     trees = walker(bundle.booster.ubj) if nthread == 1 else None
-    margins, probabilities = (
+    margins, values = (
         trees.predict(matrix)
         if isinstance(trees, Trees)
         else bundle.booster.predict_values(matrix, nthread=nthread)
     )
-    return pl.DataFrame({"probability": probabilities, "margin": margins}).with_columns(
+    if bundle.threshold is None:
+        return pl.DataFrame({"value": values})
+    return pl.DataFrame({"probability": values, "margin": margins}).with_columns(
         label=pl.col("probability").cast(pl.Float64) >= bundle.threshold
     )

@@ -29,7 +29,8 @@ class ShiftLimits:
     """What a refreshed bundle may do to predictions, as shares from 0 to 1.
 
     Attributes:
-        mean_change: most that a probability may change, averaged over the rows.
+        mean_change: most that a probability may change, averaged over the rows; of a regression,
+            the value, as a share of the mean absolute value before.
         flipped: greatest share of rows whose label may change.
         lost: greatest share of known keys that may be unseen afterwards.
     """
@@ -45,9 +46,11 @@ class Shift:
 
     Attributes:
         rows: how many there were.
-        mean_change: the mean of |new probability - old probability|.
+        mean_change: the mean of |new probability - old probability|; of a regression, that of the
+            values, divided by the mean of |old value|.
         most_change: the greatest of them.
-        flipped: share of rows whose label is another, at each bundle's own threshold.
+        flipped: share of rows whose label is another, at each bundle's own threshold; 0 for a
+            regression, which gives no labels.
         unseen: shares of lookups in renewable tables that miss, before and after; a lookup is a
             row and a table, where no part of the key is null.
         lost: share of the lookups that hit before and miss after, of those that hit before.
@@ -70,7 +73,7 @@ class Shift:
 
     def _judged(self, limits: ShiftLimits, where: str) -> Iterator[tuple[bool, str]]:
         told = {
-            "mean_change": ("probabilities change by {} on average", "{:.6g}"),
+            "mean_change": ("predictions change by {} on average", "{:.6g}"),
             "flipped": ("{} of labels flip", "{:.3%}"),
             "lost": ("{} of known keys are lost", "{:.3%}"),
         }
@@ -89,11 +92,14 @@ def prediction_shift(before: Bundle, after: Bundle, rows: pl.DataFrame) -> Shift
     if rows.is_empty():
         raise NoRows
     old, new = (
-        bundle.booster.predict(bundle.spec.transform(rows)).probabilities.astype(np.float64)
+        bundle.booster.predict(bundle.spec.transform(rows)).values.astype(np.float64)
         for bundle in (before, after)
     )
-    change = np.abs(new - old)
-    flipped = (new >= after.threshold) != (old >= before.threshold)
+    change, flipped = np.abs(new - old), np.zeros(len(new), np.bool_)
+    if before.threshold is None or after.threshold is None:
+        change /= np.abs(old).mean() or 1.0
+    else:
+        flipped = (new >= after.threshold) != (old >= before.threshold)
     known = known_keys(before.spec, rows), known_keys(after.spec, rows)
     asked, hit = max(1, int((known[0] >= 0).sum())), max(1, int((known[0] == 1).sum()))
     return Shift(

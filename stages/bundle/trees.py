@@ -108,7 +108,7 @@ def walker(ubj: bytes) -> Trees | NotWalkable:
         return error
     rows = probes(trees)
     found = trees.predict(rows)
-    for kind, values in (("margin", found.margins), ("value", found.probabilities)):
+    for kind, values in (("margin", found.margins), ("value", found.values)):
         expected = model.inplace_predict(rows, predict_type=kind)
         if not np.array_equal(values.view(np.uint32), expected.view(np.uint32)):
             return NotWalkable("XGBoost itself gives other bits")

@@ -10,6 +10,14 @@
     [calibration_error]
     at_most = 0.05
 
+The figures of a regression are gated in the same way:
+
+    [mape]
+    at_most = 0.15
+
+    [worst_mape_by_grade]               # of the column's worst slice
+    at_most = 0.25
+
 Every condition is judged and told with its numbers, those that hold as well as those that do not.
 """
 
@@ -26,6 +34,7 @@ from dagrun.engine.stage import Verdict
 from dagrun.stages import declaration
 from dagrun.stages.declaration import DeclarationInvalid, check_table
 from dagrun.stages.evaluate.metrics import Scores
+from dagrun.stages.evaluate.regression import RegressionReport, RegressionScores
 from dagrun.stages.evaluate.report import Report
 
 _KEYS: dict[str, tuple[type, ...]] = {
@@ -34,8 +43,8 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "better_than_baseline_by": (int, float),
     "baseline": (str,),
 }
-_COMPARABLE = tuple(field.name for field in fields(Scores))
-_HIGHER_IS_BETTER = ("auc",)
+_COMPARABLE = tuple(field.name for field in (*fields(Scores), *fields(RegressionScores)))
+_HIGHER_IS_BETTER = ("auc", "r2")
 
 
 class NoSuchFigure(DefinitionError):
@@ -54,7 +63,7 @@ class Gate:
     """The conditions on one metric; None means "no condition".
 
     Attributes:
-        metric: a name of `Report.figures`.
+        metric: a name of the report's `figures`.
         at_least: least value that passes; `at_most` the greatest.
         better_than_baseline_by: how far the metric must be ahead, in its own unit.
         baseline: the baseline meant; None means every one.
@@ -88,7 +97,7 @@ class Gates:
         return cls(gates=tuple(_gate(file, metric, found) for metric, found in document.items()))
 
 
-def judge(report: Report, gates: Gates) -> Verdict:
+def judge(report: Report | RegressionReport, gates: Gates) -> Verdict:
     """Hold a report against the gates; every condition becomes one reason.
 
     Raises `NoSuchFigure` when a gate asks for what the report does not have.
@@ -100,7 +109,7 @@ def judge(report: Report, gates: Gates) -> Verdict:
     )
 
 
-def _judge(report: Report, gate: Gate) -> Iterator[tuple[bool, str]]:
+def _judge(report: Report | RegressionReport, gate: Gate) -> Iterator[tuple[bool, str]]:
     figures = report.figures()
     if gate.metric not in figures:
         raise NoSuchFigure("metric", gate.metric, figures)

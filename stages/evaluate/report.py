@@ -124,10 +124,10 @@ def choose_threshold(label: Numbers, probability: Numbers) -> float:
 
 
 def _labels(values: Numbers) -> Labels:
-    numbers = _numbers(values, "label")
-    if not np.isin(numbers, (0, 1)).all():
+    given = numbers(values, "label")
+    if not np.isin(given, (0, 1)).all():
         raise EvaluationInvalid("a label is neither 0 nor 1")
-    labels = numbers.astype(np.int8)
+    labels = given.astype(np.int8)
     if len(np.unique(labels)) < 2:
         raise EvaluationInvalid(
             f"the {len(labels)} labels are not of both classes, so AUC is undefined; "
@@ -137,21 +137,22 @@ def _labels(values: Numbers) -> Labels:
 
 
 def _probabilities(values: Numbers, what: str, rows: int) -> Probabilities:
-    numbers = _numbers(values, what).astype(np.float64)
-    if len(numbers) != rows:
-        raise EvaluationInvalid(f"{what} has {len(numbers)} rows, the labels have {rows}")
-    if not ((numbers >= 0) & (numbers <= 1)).all():
-        bad = next(value for value in numbers.tolist() if not 0 <= value <= 1)
+    given = numbers(values, what).astype(np.float64)
+    if len(given) != rows:
+        raise EvaluationInvalid(f"{what} has {len(given)} rows, the labels have {rows}")
+    if not ((given >= 0) & (given <= 1)).all():
+        bad = next(value for value in given.tolist() if not 0 <= value <= 1)
         raise EvaluationInvalid(f"{what} holds {bad!r}, which is not a probability")
-    return numbers
+    return given
 
 
-def _numbers(values: Numbers, what: str) -> np.ndarray:
+def numbers(values: Numbers, what: str) -> np.ndarray:
+    """Return one column of numbers without nulls, shape `(n,)`. Raises `EvaluationInvalid`."""
     if isinstance(values, pl.Series) and values.null_count():
         raise EvaluationInvalid(f"{what} has {values.null_count()} nulls")
-    numbers = np.asarray(values)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "biuf":
+    given = np.asarray(values)
+    if given.ndim != 1 or given.dtype.kind not in "biuf":
         raise EvaluationInvalid(
-            f"{what} must be one column of numbers, not {numbers.dtype} of shape {numbers.shape}"
+            f"{what} must be one column of numbers, not {given.dtype} of shape {given.shape}"
         )
-    return numbers
+    return given

@@ -1,4 +1,4 @@
-"""Training gradient boosted trees for a 0/1 label, the same model every time.
+"""Training gradient boosted trees for a 0/1 label or a number, the same model every time.
 
 Guarantee: equal matrices (row order included), seed and params give a `Booster` of equal digest,
 for every number of threads. Where it ends: another row order, XGBoost release or device may give
@@ -15,6 +15,8 @@ import polars as pl
 
 from dagrun.engine.errors import DagrunError, listing, nearest
 from dagrun.stages.bundle.booster import (
+    BINARY,
+    REGRESSIONS,
     Booster,
     FeatureMismatch,
     Float32s,
@@ -22,9 +24,12 @@ from dagrun.stages.bundle.booster import (
     float32_values,
 )
 
-_FIXED = {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist"}
+OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
+"""The metric of each objective: a 0/1 label by its log loss; numbers by their mean
+(`reg:squarederror`), their median (`reg:absoluteerror`), what lies between the two
+(`reg:pseudohubererror`, with `huber_slope`), or ratios (`reg:squaredlogerror`, labels above -1)."""
 _TRACE = "\nStack trace"
-_NOT_PARAMS = ("n_jobs", "random_state", "verbosity", *_FIXED)
+_NOT_PARAMS = ("n_jobs", "random_state", "verbosity", "objective", "eval_metric", "tree_method")
 
 
 class TrainingInvalid(DagrunError):
@@ -40,6 +45,7 @@ def fit_xgboost(
     valid: pl.DataFrame,
     *,
     label: str | None = None,
+    objective: str = BINARY,
     seed: int,
     rounds: int = 500,
     early_stopping: int = 30,
@@ -49,13 +55,14 @@ def fit_xgboost(
     nthread: int | None = None,
     **params: Param,
 ) -> Booster:
-    """Train until the validation log loss has not improved for a while; keep the best iteration.
+    """Train until the metric of the validation rows no longer improves; keep the best iteration.
 
     Args:
         matrix: training rows: feature columns in order, the label last.
         valid: validation rows with the same columns.
-        label: name of the label; None means the last column. Its values are 0 and 1.
-        seed: decides all chance there is (`subsample`, `colsample_bytree`).
+        label: its name; None means the last column. 0 and 1, or numbers rounded to float32.
+        objective: what is learned, and the metric that stops it: see `OBJECTIVES`.
+        seed: decides all chance (`subsample`, `colsample_bytree`).
         rounds: most boosting rounds.
         early_stopping: rounds without improvement after which training ends.
         max_depth: greatest depth of a tree.
@@ -66,9 +73,12 @@ def fit_xgboost(
 
     Raises:
         FeatureMismatch: `valid` has other columns than `matrix`.
-        TrainingInvalid: no rows, no features, a label that is not 0/1, or a param that is set
-            by dagrun or unknown to XGBoost.
+        TrainingInvalid: no rows, no features, a label that the objective cannot learn, or a param
+            that is dagrun's or unknown to XGBoost.
     """
+    if objective not in OBJECTIVES:
+        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
+        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
     label, features = _columns(matrix, valid, label)
     chosen: dict[str, Param] = {
         "device": device,
@@ -78,14 +88,14 @@ def fit_xgboost(
         **params,
     }
     parts = {
-        name: (float32_values(part.select(features)), _labels(part, label, name))
+        name: (float32_values(part.select(features)), _labels(part, label, name, objective))
         for name, part in (("train", matrix), ("valid", valid))
     }
-    ubj, best, history = _train(parts, chosen, params, rounds, early_stopping, nthread)
+    ubj, best, history = _train(parts, objective, chosen, params, rounds, early_stopping, nthread)
     return Booster(
         ubj=ubj,
         features=features,
-        objective=_FIXED["objective"],
+        objective=objective,
         rounds=best + 1,
         params=tuple(sorted(chosen.items())),
         history=history,
@@ -94,6 +104,7 @@ def fit_xgboost(
 
 def _train(
     parts: Mapping[str, tuple[Float32s, Float32s]],
+    objective: str,
     chosen: Mapping[str, Param],
     named: Iterable[str],
     rounds: int,
@@ -103,6 +114,8 @@ def _train(
     """Return the model cut to its best iteration, that iteration, and the metrics there."""
     import xgboost
 
+    metric = OBJECTIVES[objective]
+    fixed = {"objective": objective, "eval_metric": metric, "tree_method": "hist"}
     threads = {} if nthread is None else {"nthread": nthread}
     told: dict[str, dict[str, list[float]]] = {}
     try:
@@ -110,10 +123,10 @@ def _train(
             name: xgboost.DMatrix(values, label=labels, **threads)
             for name, (values, labels) in parts.items()
         }
-        configured = xgboost.Booster(_FIXED, cache=[data["train"]])
+        configured = xgboost.Booster(fixed, cache=[data["train"]])
         _check_known(named, json.loads(configured.save_config()))
         model = xgboost.train(
-            {**_FIXED, **threads, **chosen},
+            {**fixed, **threads, **chosen},
             data["train"],
             num_boost_round=rounds,
             evals=[(part, name) for name, part in data.items()],
@@ -124,7 +137,7 @@ def _train(
     except xgboost.core.XGBoostError as error:
         raise TrainingInvalid(f"XGBoost says: {str(error).partition(_TRACE)[0]}") from error
     best = model.best_iteration
-    history = tuple((f"{name}-logloss", told[name]["logloss"][best]) for name in data)
+    history = tuple((f"{name}-{metric}", told[name][metric][best]) for name in data)
     return bytes(model[: best + 1].save_raw("ubj")), best, history
 
 
@@ -144,23 +157,28 @@ def _columns(
     return label, features
 
 
-def _labels(part: pl.DataFrame, label: str, name: str) -> Float32s:
-    """Return the label column as 0.0 and 1.0. Raises `TrainingInvalid` for anything else."""
+def _labels(part: pl.DataFrame, label: str, name: str, objective: str) -> Float32s:
+    """Return the label column. Raises `TrainingInvalid` for what the objective cannot learn."""
     column = part[label]
     if column.is_empty():
         raise TrainingInvalid(f"the {name} part has no rows")
     if nulls := column.null_count():
         raise TrainingInvalid(f"label {label!r} has {nulls:,} nulls in the {name} part; drop them")
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        raise TrainingInvalid(f"label {label!r} is {column.dtype}; it must be 0/1 or Boolean")
+        wanted = "0/1 or Boolean" if objective == BINARY else "a number"
+        raise TrainingInvalid(f"label {label!r} is {column.dtype}; it must be {wanted}")
     labels = column.cast(pl.Float64)
-    bad = labels.filter((labels != 0.0) & (labels != 1.0))
+    rounded = labels.cast(pl.Float32)
+    if objective == BINARY:
+        bad, what = labels.filter((labels != 0.0) & (labels != 1.0)), "neither 0 nor 1"
+    else:
+        bad, what = labels.filter(~rounded.is_finite()), "no finite numbers of float32"
     if len(bad):
         raise TrainingInvalid(
-            f"label {label!r} has {len(bad):,} values in the {name} part that are neither 0 nor 1, "
+            f"label {label!r} has {len(bad):,} values in the {name} part that are {what}, "
             f"such as {bad[0]!r}"
         )
-    return labels.cast(pl.Float32).to_numpy()
+    return rounded.to_numpy()
 
 
 def _check_known(params: Iterable[str], config: Any) -> None:

@@ -223,7 +223,7 @@ def test_a_refresh_is_a_new_version_and_moves_an_alias_only_when_asked(call: Cal
     )
     narrow = call("bundle", "refresh", "late", "--rows", "newer", *why, "--mean-change", "0.000001")
     assert narrow.code == 3
-    assert "NO: on the rows, probabilities change by" in narrow.err
+    assert "NO: on the rows, predictions change by" in narrow.err
     assert "late@2" not in call("registry", "show", "late").out
     made = call("bundle", "refresh", "late", "--rows", "newer.parquet", *why)
     assert made.code == 0

@@ -22,7 +22,7 @@ import pytest
 
 from dagrun.engine.errors import DefinitionError
 from dagrun.engine.store.store import Store
-from dagrun.server.client import Client, ServerUnreachable
+from dagrun.server.client import Client, ClientSettings, ServerUnreachable
 from dagrun.server.serving import (
     CannotListen,
     Models,
@@ -198,7 +198,10 @@ def test_a_signal_ends_a_server_once_its_work_is_done(
         def ask() -> int:
             """Ask until the server is gone: what it took it answered, the rest it refused."""
             counted = 0
-            with Client(lines[4], timeout=20) as client, suppress(ServerUnreachable):
+            with (
+                Client(lines[4], ClientSettings(patience=0), timeout=20) as client,
+                suppress(ServerUnreachable),
+            ):
                 while True:
                     client.predict("flights", [make_row()])
                     counted += 1

@@ -86,7 +86,7 @@ def test_beyond_the_limits_it_is_refused_with_the_numbers(bundle: Bundle) -> Non
         refresh(None, bundle, NEW, limits=narrow)
     reasons = refused.value.verdict.reasons
     assert len(reasons) == 6
-    assert reasons[0].startswith("NO: on the rows, probabilities change by 0.")
+    assert reasons[0].startswith("NO: on the rows, predictions change by 0.")
     assert reasons[0].endswith("on average, wanted at most 1e-09")
     assert reasons[2] == "ok: on the rows, 0.000% of known keys are lost, wanted at most 5.000%"
     made = try_refresh(None, bundle, NEW, limits=narrow)

@@ -69,7 +69,7 @@ def test_without_the_golden_predictions_xgboost_is_asked(
     bundle: Bundle, sample: pl.DataFrame
 ) -> None:
     assert RowScorer(bundle).left_to_xgboost == ""
-    golden = replace(bundle.golden, probabilities=bundle.golden.probabilities + np.float32(1e-3))
+    golden = replace(bundle.golden, values=bundle.golden.values + np.float32(1e-3))
     doubted = replace(bundle, golden=golden)
     assert RowScorer(doubted).left_to_xgboost == "the golden rows have other bits"
     frame = sample.head(100)

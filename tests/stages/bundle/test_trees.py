@@ -14,6 +14,7 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagrun.stages.bundle.booster import REGRESSIONS
 from dagrun.stages.bundle.golden_rows import bits
 from dagrun.stages.bundle.trees import NotWalkable, Trees, probes, read_trees, walker
 from dagrun.stages.bundle.walk import LANES, NODE
@@ -55,7 +56,7 @@ def asked(model: xgboost.Booster, rows: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=200 if SOAK else 12, deadline=None)
 @given(
-    objective=st.sampled_from(["binary:logistic", "reg:squarederror", "reg:logistic"]),
+    objective=st.sampled_from(["binary:logistic", "reg:logistic", *REGRESSIONS]),
     depth=st.integers(1, 12),
     policy=st.sampled_from(["depthwise", "lossguide"]),
     method=st.sampled_from(["hist", "exact", "approx"]),

@@ -118,7 +118,9 @@ def test_params_that_would_be_ignored_or_are_wrong_are_refused() -> None:
         TrainingInvalid, match=r"'min_child_wieght'.* Did you mean 'min_child_weigh"
     ):
         fit(train, min_child_wieght=3)
-    with pytest.raises(TrainingInvalid, match="no param 'objective' to set"):
-        fit(train, objective="reg:squarederror")
+    with pytest.raises(TrainingInvalid, match="no param 'eval_metric' to set"):
+        fit(train, eval_metric="auc")
+    with pytest.raises(TrainingInvalid, match=r"'reg:squareerror'. Did you mean 'reg:squarederr"):
+        fit(train, objective="reg:squareerror")
     with pytest.raises(TrainingInvalid, match="XGBoost says: value -3 for Parameter max_depth"):
         fit(train, max_depth=-3)
