@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,9 @@ from dagrun.server.client import Client
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
 from dagrun.stages.bundle import Bundle, Registry, RowScorer, score
 from dagrun.stages.bundle.golden_rows import bits
-from dagrun.stages.features import FeatureSet
+from dagrun.stages.features import FeatureDefinitionError, FeatureSet, cast, interact
 from dagrun.stages.proof import compare
-from dagrun.stages.validate import Contract, ContractViolation, validate
+from dagrun.stages.validate import Contract, ContractViolation, check_leakage, validate
 
 FOLDER = Path(__file__).parents[2] / "examples" / "houses"
 SALES = 21_613
@@ -152,6 +153,22 @@ def test_the_local_price_is_that_of_the_training_sales_alone(
     found = spec.transform(test.filter(pl.col("zipcode") == 98_103))["local_price_per_sqft"]
     assert found.n_unique() == 1
     assert found[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_check_for_leaks_is_silent_until_one_is_planted(
+    features: FeatureSet, parts: tuple[pl.DataFrame, ...]
+) -> None:
+    train = parts[0].sample(6_000, seed=1)
+    for seed in range(5):
+        rows = train.sample(fraction=1.0, with_replacement=True, seed=seed)
+        assert check_leakage(features, rows, label="price").leaks == ()
+    with pytest.raises(FeatureDefinitionError, match="'price_per_sqft': is a fit-only column"):
+        replace(features, features=(*features.features, *cast("price_per_sqft"))).fit(train)
+    (own,) = interact("rate", "sqft_living", name="own_price")
+    planted = replace(features, features=(*features.features, own))
+    leaking = train.with_columns(rate="price_per_sqft")
+    (leak,) = check_leakage(planted, leaking, label="price").leaks
+    assert (leak.kind, leak.name) == ("too_good", "own_price")
 
 
 @pytest.mark.parametrize(
