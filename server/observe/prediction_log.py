@@ -180,7 +180,8 @@ class PredictionLog:
         while waiting > 0:
             rows = self._together(min(waiting, _TOGETHER))
             waiting -= len(rows)
-            self._add(*rows[0][:2], len(rows), rows)
+            model, at, *_ = rows[0]
+            self._add(model, at, len(rows), rows)
             # Gives way to requests: else this thread would be the next again.
             time.sleep(0 if self._closed.is_set() else _YIELD)
         while self._tables_kept:
@@ -205,8 +206,10 @@ class PredictionLog:
                 self._parts[model, day] = _Part(Shape(model), since=time.monotonic(), first=at)
             part = self._parts[model, day]
             shape = part.shape
-            is_table = isinstance(rows, Table)
-            part.tables.append(shape.from_table(rows) if is_table else shape.from_rows(rows))
+            if isinstance(rows, Table):
+                part.tables.append(shape.from_table(rows))
+            else:
+                part.tables.append(shape.from_rows(rows))
             part.rows += count
         except Exception:  # noqa: BLE001 - logged; serving goes on
             self._lose(count, "could not be converted")

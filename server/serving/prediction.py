@@ -160,16 +160,17 @@ def _score(
     """Return the response for admitted rows, their scores, and the nanoseconds for both."""
     threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
-        parts, scored = [], []
+        parts: list[bytes] = []
+        scored: list[tuple[float, float]] = []
         in_features = in_model = 0
         for row in rows:
             begun = perf_counter_ns()
             scorer.prepare(row)
             prepared = perf_counter_ns()
-            margin, value = answer = scorer.predict()
+            margin, value = pair = scorer.predict()
             in_model += perf_counter_ns() - prepared
             in_features += prepared - begun
-            scored.append(answer)
+            scored.append(pair)
             if wants():
                 recheck.take((model, row, scorer.features, margin))
             answer = answers.encode(margin, value, threshold)
