@@ -62,9 +62,7 @@ def join_outcomes(
     found = outcomes.lazy().collect(engine="in-memory")
     _check_columns(log.collect_schema(), found.schema, keys, label, known_at)
     facts = _facts(found, keys, label, known_at, as_of)
-    limit = None
-    if within is not None:
-        limit = dt.timedelta(microseconds=duration("join_outcomes", "within", within))
+    limit = None if within is None else duration("join_outcomes", "within", within)
     joined = (
         log.lazy()
         .with_row_index(_ROW)
@@ -75,7 +73,7 @@ def join_outcomes(
             right_on=_KNOWN,
             by=list(keys.values()),
             strategy="forward",
-            tolerance=limit,
+            tolerance=None if limit is None else dt.timedelta(microseconds=limit),
             allow_exact_matches=False,
             coalesce=False,
             check_sortedness=False,
