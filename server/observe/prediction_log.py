@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow as pa
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from dagrun.server.serving.settings import ServerSettings
 
 _LOGGER = logging.getLogger(__name__)
+UNNAMED: Final = itertools.repeat("")
+"""The keys of rows that their caller did not name."""
 _TOGETHER = 512
 """Rows converted at once: about half a millisecond, during which no request is answered."""
 _YIELD = 0.0005
@@ -123,7 +125,7 @@ class PredictionLog:
         scores: Iterable[tuple[float, float]],
         *,
         request_id: str = "",
-        keys: Iterable[str] = itertools.repeat(""),
+        keys: Iterable[str] = UNNAMED,
         arm: str = "",
         at: int | None = None,
     ) -> None:
@@ -232,7 +234,7 @@ class PredictionLog:
                 self._refused = False
 
     def _write(self, model: ServedModel, day: dt.date, part: _Part) -> None:
-        name, digest = model.name.partition("@")[0], model.bundle.digest
+        name, digest = model.family.partition("@")[0], model.bundle.digest
         folder = folder_of(self.folder, name, digest, day)
         temporary = temporary_path(self._temporary)
         at = dt.datetime.fromtimestamp(part.first // 10**9, dt.UTC)

@@ -25,6 +25,7 @@ from dagrun.server.serving.refusals import ModelNotServed
 from dagrun.server.serving.rows import RowReader, wire
 from dagrun.stages.bundle import (
     Bundle,
+    Field,
     GoldenReport,
     ModelVersion,
     Registry,
@@ -59,13 +60,20 @@ class ServedModel:
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
         rechecked: what came of the served rows that were computed again.
+        fields: all fields that typed rows of the model ever had; none for a bundle from a file.
     """
 
-    def __init__(self, name: str, bundle: Bundle, version: ModelVersion | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        version: ModelVersion | None = None,
+        fields: Sequence[Field] = (),
+    ) -> None:
         """Replay the golden rows. Raises `GoldenMismatch`."""
         self.golden: GoldenReport = check(bundle)
         self.golden.require()
-        self.name, self.bundle, self.version = name, bundle, version
+        self.name, self.bundle, self.version, self.fields = name, bundle, version, fields
         self.labels = Labels(name, str(version.version) if version else bundle.digest[:12])
         self.reader = RowReader(bundle.spec.inputs)
         self.threshold = bundle.threshold
@@ -75,6 +83,11 @@ class ServedModel:
         self.rechecked = Rechecked()
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
+
+    @property
+    def family(self) -> str:
+        """The model's name in the registry, which its versions share."""
+        return self.version.name if self.version else self.name
 
     @property
     def scorer(self) -> RowScorer:
@@ -146,6 +159,15 @@ class Models:
         """The models by name: a picture that later changes leave alone."""
         return self._models
 
+    def elsewhere(self, model: ServedModel) -> frozenset[str]:
+        """Return the columns that only other live versions of the model declare.
+
+        Callers that serve several versions at once send them; this one ignores them.
+        """
+        live = [other for other in self._models.values() if other.family == model.family]
+        declared = {column.name for other in live for column in other.bundle.spec.inputs}
+        return frozenset(declared.difference(column.name for column in model.bundle.spec.inputs))
+
     def get(self, name: str) -> ServedModel:
         """Return one model. Raises `ModelNotServed`."""
         try:
@@ -168,7 +190,9 @@ def load(source: str | Path, registry: Registry | None = None) -> ServedModel:
     if registry is None:
         raise DefinitionError(f"{source!r} is a name in a registry, and no registry was given")
     version = registry.resolve(source)
-    return ServedModel(version.name, registry.load(version), version)
+    bundle = registry.load(version)
+    fields = registry.fields(version.name, bundle.spec.inputs)
+    return ServedModel(version.name, bundle, version, fields)
 
 
 def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:

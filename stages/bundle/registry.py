@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from dagrun.engine.context import current
 from dagrun.engine.store.refs import ANY, Ref, RefConflict
 from dagrun.engine.store.store import Store
 from dagrun.stages.bundle.bundle import Bundle, BundleDamaged
+from dagrun.stages.bundle.field_numbers import Field, give_fields
 from dagrun.stages.bundle.versions import (
     AliasMove,
     ModelVersion,
@@ -23,6 +25,7 @@ from dagrun.stages.bundle.versions import (
     NothingToRollBack,
     NotRegistered,
 )
+from dagrun.stages.features import Column
 
 DEFAULT_ALIAS = "champion"
 
@@ -97,6 +100,13 @@ class Registry:
             raise BundleDamaged("the manifest", found)
         return bundle
 
+    def fields(self, name: str, columns: Sequence[Column]) -> tuple[Field, ...]:
+        """Return all fields that typed rows of a model ever had, those of `columns` among them.
+
+        Columns that have no number yet are given one, for ever.
+        """
+        return give_fields(self._store.refs, _checked("a model", name), columns)
+
     def register(
         self,
         name: str,
@@ -120,6 +130,7 @@ class Registry:
         blob = self._store.blobs.put_bytes(bundle.to_bytes())  # first: it heals a damaged one
         value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
         version = self._find(name, bundle.digest) or self._add(name, value, reason)
+        self.fields(name, bundle.spec.inputs)  # so that numbers follow the order of versions
         if alias is not None:
             self._publish(version, alias, reason)
         return version
