@@ -32,7 +32,7 @@ from dagrun.server.serving.refusals import (
 from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
-from dagrun.stages.bundle import score
+from dagrun.stages.bundle import RowScore, score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -150,7 +150,7 @@ class Prediction:
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
         TURN.labels = model.labels
-        frame = read_table(request.table, self._settings.max_table_rows)
+        frame = read_table(request.table, self._settings)
         known = [column.name for column in model.bundle.spec.inputs]
         taken = {*known, *self._models.elsewhere(model)}
         if unknown := [name for name in frame.columns if name not in taken]:
@@ -183,6 +183,16 @@ class Prediction:
         models = sorted(self._models.current.items())
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
+
+    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
+        """Score admitted rows one by one, for a protocol that writes its own answers."""
+        recheck, scorer = self.recheck, model.scorer
+        scores = []
+        for row in rows:
+            scores.append(scorer.score(row))
+            if recheck.wants():
+                recheck.take((model, row, scorer.features, scores[-1].margin))
+        return scores
 
     def _refused(self, model: ServedModel, request: Rows) -> Exception:
         """Return what to raise for rows that the reader did not admit."""
