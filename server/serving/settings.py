@@ -39,6 +39,9 @@ class ServerSettings:
             answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
         slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
+        shared: whether other processes of this user may listen on the same port. The kernel then
+            gives each new connection to one of them.
+        private: path of a Unix socket to answer on as well, "" for none.
     """
 
     host: str = "127.0.0.1"
@@ -60,3 +63,5 @@ class ServerSettings:
     log_calls: Lines = "refusals"
     slow_ms: float = 1000.0
     recheck_waiting: int = 1_000
+    shared: bool = False
+    private: str = ""
