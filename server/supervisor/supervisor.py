@@ -20,6 +20,7 @@ from pathlib import Path
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe import metrics
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
@@ -65,12 +66,14 @@ def serve(
         NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
         NotRegistered, NamedTwice: there is nothing to serve.
         CannotListen: the address is not to be had.
+        Exposed, BadCertificate, BadTokens: it must not be listened on as it was asked to.
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
     routes = watch.routes()
     layout = Layout.of(asked)
+    asks = entrance(asked.server).report()
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
@@ -90,7 +93,8 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                _tell_start(fleet, held, layout, report)
+                for line in (*_started(fleet, held, layout), *asks):
+                    report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
                 _look_after(fleet, watch, signals, asked, report)
@@ -136,11 +140,10 @@ def _kill(fleet: Fleet) -> None:
         fleet.turn(1.0)
 
 
-def _tell_start(fleet: Fleet, held: HeldPort, layout: Layout, report: Report) -> None:
-    for line in fleet.start_report:
-        report(line)
-    report(f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)")
-    report(str(layout))
+def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+    yield from fleet.start_report
+    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
+    yield str(layout)
 
 
 def _tell_end(fleet: Fleet, report: Report) -> None:
