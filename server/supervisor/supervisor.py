@@ -93,6 +93,8 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
+                if shared.prediction_log:
+                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
                 for line in (*_started(fleet, held, layout), *asks):
                     report(line)
                 if on_ready is not None:
@@ -153,6 +155,9 @@ def _tell_end(fleet: Fleet, report: Report) -> None:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
+    if logged or missing:
+        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
 
 
 def _sum(totals: Document, name: str) -> int:
