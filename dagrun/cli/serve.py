@@ -6,9 +6,10 @@ Nothing heavy is imported: this process only looks after those that serve.
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from dagrun.cli.naming import DIFFERENT, find_source
-from dagrun.cli.opening import open_store, project_folders
+from dagrun.cli.opening import NoStore, open_store, project_folders, store_folder
 from dagrun.engine.errors import StoreError
 from dagrun.server import supervisor
 from dagrun.server.observe import logs
@@ -29,7 +30,7 @@ def serve(
     threads: int,
     recheck: float,
     http_port: int | None,
-    log: Form,
+    log_format: Form,
     log_calls: Lines,
     slow_ms: float,
     trace: bool,
@@ -39,6 +40,8 @@ def serve(
     client_ca: str | None,
     tokens: str | None,
     insecure: bool,
+    log: bool,
+    log_folder: str | None,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
@@ -58,14 +61,15 @@ def serve(
             client_ca=client_ca or "",
             tokens=tokens or "",
             insecure=insecure,
+            prediction_log=_log_folder(pipeline, log_folder) if log else "",
         ),
         http_port=(port and port + 1) if http_port is None else http_port,
-        log=log,
+        log=log_format,
         workers=workers,
         folders=tuple(project_folders(pipeline)),
     )
-    logs.configure(log)
-    report = tell if log == "text" else logging.getLogger("dagrun.server").info
+    logs.configure(log_format)
+    report = tell if log_format == "text" else logging.getLogger("dagrun.server").info
     try:
         supervisor.serve(targets, settings, store=store, report=report)
     except NotServed as error:
@@ -76,3 +80,13 @@ def serve(
             raise StoreError(str(error)) from error
         raise
     return 0
+
+
+def _log_folder(pipeline: str | None, given: str | None) -> str:
+    """Return where predictions are logged; "" for a bundle's file where no project is."""
+    if given is not None:
+        return str(Path(given).resolve())
+    try:
+        return str(store_folder(pipeline) / "predictions")
+    except NoStore:
+        return ""

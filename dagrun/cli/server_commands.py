@@ -38,6 +38,18 @@ _FILE = click.Path(exists=True, dir_okay=False)
     show_default=True,
     help="Share of the served rows that the batch twin computes again, to compare.",
 )
+@click.option(
+    "--log/--no-log",
+    default=True,
+    show_default=True,
+    help="Whether to log predictions as Parquet files.",
+)
+@click.option(
+    "--log-folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Where to. [default: .dagrun/predictions of the project]",
+)
 @click.option("--tls-cert", type=_FILE, metavar="PEM", help="Encrypt: the server's certificate.")
 @click.option("--tls-key", type=_FILE, metavar="PEM", help="The key of that certificate.")
 @click.option(
@@ -51,7 +63,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
     help="Port of metrics and probes; 0 takes a free one. [default: the one after --port]",
 )
 @click.option(
-    "--log",
+    "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,

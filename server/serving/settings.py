@@ -65,6 +65,10 @@ class ServerSettings:
         shared: whether other processes of this user may listen on the same port. The kernel then
             gives each new connection to one of them.
         private: path of a Unix socket to answer on as well, "" for none.
+        prediction_log: folder of the prediction log, "" for none.
+        log_rows: rows of one bundle after which a file of the log is written.
+        log_seconds: age of the oldest row after which a file of the log is written.
+        log_waiting: rows that may wait to be logged; further ones are dropped and counted.
     """
 
     host: str = "127.0.0.1"
@@ -107,3 +111,7 @@ class ServerSettings:
     recheck_waiting: int = 1_000
     shared: bool = False
     private: str = ""
+    prediction_log: str = ""
+    log_rows: int = 50_000
+    log_seconds: float = 30.0
+    log_waiting: int = 65_536

@@ -78,7 +78,8 @@ def serve(
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
     routes = watch.routes()
-    layout, doors = Layout.of(asked), entrance(asked.server)
+    layout = Layout.of(asked)
+    asks = entrance(asked.server).report()
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         HttpPort(asked.server.host, asked.http_port) as http,
@@ -102,9 +103,9 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                for line in _start(fleet, held, layout):
-                    report(line)
-                for line in doors.report():
+                if shared.prediction_log:
+                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
+                for line in (*_started(fleet, held, layout), *asks):
                     report(line)
                 report(f"metrics and probes on http://{http.address}")
                 if on_ready is not None:
@@ -171,10 +172,9 @@ def _kill(fleet: Fleet) -> None:
         fleet.turn(1.0)
 
 
-def _start(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
     yield from fleet.start_report
-    offered = "dagrun.v1, Open Inference Protocol V2, health, reflection"
-    yield f"gRPC on {held.address} ({offered})"
+    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
     yield str(layout)
 
 
@@ -185,6 +185,9 @@ def _tell_end(fleet: Fleet, report: Report) -> None:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
+    if logged or missing:
+        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
 
 
 def _sum(totals: Document, name: str) -> int:
