@@ -27,7 +27,7 @@ from dagrun.server.serving.listening import HeldPort
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
-from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
@@ -78,8 +78,7 @@ def serve(
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
     routes = watch.routes()
-    layout = Layout.of(asked)
-    asks = entrance(asked.server).report()
+    layout, doors = Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         HttpPort(asked.server.host, asked.http_port) as http,
@@ -99,15 +98,10 @@ def serve(
         fleet.watch(signals, signals.take)
         http.serve(pages(fleet.totals, lambda: _standing(fleet, held.address, shared)))
         try:
-            fleet.start(routes)
-            while not fleet.settled and not signals.stop:
-                fleet.turn(asked.poll_seconds)
-            if not signals.stop:
-                if shared.prediction_log:
-                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
-                for line in (*_started(fleet, held, layout), *asks):
+            if _begin(fleet, routes, signals, asked):
+                told = _started(fleet, held, layout, http, shared)
+                for line in (*told, *doors.report()):
                     report(line)
-                report(f"metrics and probes on http://{http.address}")
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
                 _look_after(fleet, watch, signals, asked, report)
@@ -141,6 +135,14 @@ def _look_after(
             fleet.looked()
 
 
+def _begin(fleet: Fleet, routes: Routes, signals: _Signals, settings: FleetSettings) -> bool:
+    """Have all workers serve; return whether they do, and nobody told to stop."""
+    fleet.start(routes)
+    while not fleet.settled and not signals.stop:
+        fleet.turn(settings.poll_seconds)
+    return not signals.stop
+
+
 def _standing(fleet: Fleet, address: str, settings: ServerSettings) -> Standing:
     """Return what the HTTP port tells of the server at this moment."""
     answering = fleet.answering
@@ -172,10 +174,15 @@ def _kill(fleet: Fleet) -> None:
         fleet.turn(1.0)
 
 
-def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+def _started(
+    fleet: Fleet, held: HeldPort, layout: Layout, http: HttpPort, settings: ServerSettings
+) -> Iterator[str]:
     yield from fleet.start_report
     yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
     yield str(layout)
+    yield f"metrics and probes on http://{http.address}"
+    if settings.prediction_log:
+        yield f"predictions are logged to {settings.prediction_log}"
 
 
 def _tell_end(fleet: Fleet, report: Report) -> None:
