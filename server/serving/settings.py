@@ -30,7 +30,7 @@ class ServerSettings:
             RESOURCE_EXHAUSTED. About 30 ms of work.
         waiting_tables: the same for `PredictTable`.
         retry_after_ms: pause that a refused client is asked to make.
-        receiving: calls whose message is still on its way; further ones are refused.
+        receiving: calls whose message may be on its way; one more ends the oldest of them.
         receive_seconds: how long a message may be on its way before its call is ended.
         max_message_bytes: largest request, packed or unpacked.
         max_response_bytes: largest response.
