@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from dagrun.cli.entrance import entrance_settings
 from dagrun.cli.models import DIFFERENT, find_source, open_registry
 from dagrun.cli.opening import NoStore, store_folder, use_project
 from dagrun.server import serving
@@ -22,6 +24,7 @@ def serve(
     recheck: float,
     log: bool,
     log_folder: str | None,
+    **entrance: Any,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     use_project(pipeline)
@@ -33,6 +36,7 @@ def serve(
         threads=threads,
         recheck=recheck,
         prediction_log=_log_folder(pipeline, log_folder) if log else None,
+        **entrance_settings(**entrance),
     )
     try:
         serving.serve(sources, settings, registry=registry, report=tell)

@@ -78,8 +78,8 @@ class Receiving:
             return request if _server._is_rpc_state_active(state) else None
 
         if len(self._open) >= self._most:
-            _, (_, *longest) = self._open.popitem(last=False)
-            _end(*longest, cygrpc.StatusCode.resource_exhausted, _TOO_MANY)
+            _, (_, oldest, its_call) = self._open.popitem(last=False)
+            _end(oldest, its_call, cygrpc.StatusCode.resource_exhausted, _TOO_MANY)
         self._open[number] = (time.monotonic(), state, call)
         call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
         state.due.add(_server._RECEIVE_MESSAGE_TOKEN)
