@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
+from dagrun.cli.entrance import entrance_settings
 from dagrun.cli.naming import DIFFERENT, find_source
 from dagrun.cli.opening import NoStore, open_store, project_folders, store_folder
 from dagrun.engine.errors import StoreError
@@ -35,13 +37,9 @@ def serve(
     slow_ms: float,
     trace: bool,
     drain: float,
-    tls_cert: str | None,
-    tls_key: str | None,
-    client_ca: str | None,
-    tokens: str | None,
-    insecure: bool,
     log: bool,
     log_folder: str | None,
+    **entrance: Any,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
@@ -56,12 +54,8 @@ def serve(
             slow_ms=slow_ms,
             trace=trace,
             drain_seconds=drain,
-            tls_cert=tls_cert or "",
-            tls_key=tls_key or "",
-            client_ca=client_ca or "",
-            tokens=tokens or "",
-            insecure=insecure,
             prediction_log=_log_folder(pipeline, log_folder) if log else "",
+            **entrance_settings(**entrance),
         ),
         http_port=(port and port + 1) if http_port is None else http_port,
         log=log_format,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dagrun.cli.entrance_commands import entrance_options
 from dagrun.cli.lazy import carry_out
 from dagrun.cli.options import json_option, pipeline_option
 
@@ -50,13 +51,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
     type=click.Path(file_okay=False),
     help="Where to. [default: .dagrun/predictions of the project]",
 )
-@click.option("--tls-cert", type=_FILE, metavar="PEM", help="Encrypt: the server's certificate.")
-@click.option("--tls-key", type=_FILE, metavar="PEM", help="The key of that certificate.")
-@click.option(
-    "--client-ca", type=_FILE, metavar="PEM", help="Take clients with certificates of these only."
-)
-@click.option("--tokens", type=_FILE, metavar="FILE", help="Tokens; callers must show one.")
-@click.option("--insecure", is_flag=True, help="Be reached from other machines without TLS.")
+@entrance_options
 @click.option(
     "--http-port",
     type=int,
