@@ -72,8 +72,7 @@ def serve(
     """
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
-    routes = watch.routes()
-    layout, doors = Layout.of(asked), entrance(asked.server)
+    routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
@@ -95,9 +94,7 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                for line in _start(fleet, held, layout):
-                    report(line)
-                for line in doors.report():
+                for line in (*_start(fleet, held, layout), *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
