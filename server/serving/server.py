@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
@@ -58,7 +59,8 @@ class Server:
         self.settings = settings or ServerSettings()
         self.entrance = entrance(self.settings)
         self.models = served
-        self.prediction = Prediction(served, self.settings)
+        self.log = PredictionLog.of(self.settings)
+        self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
@@ -125,6 +127,8 @@ class Server:
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
+        if self.log is not None:
+            self.log.close(grace)
         self._streams.close()
         self._scoring.close()
         self._patrol.close()
@@ -211,6 +215,11 @@ class Server:
             yield Reading(metrics.THREADS, (name,), pool.threads)
         yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
+        if self.log is not None:
+            counts = self.log.counts
+            yield Reading(metrics.LOGGED, ("written",), counts.written)
+            yield Reading(metrics.LOGGED, ("dropped",), counts.dropped)
+            yield Reading(metrics.LOGGED, ("lost",), counts.lost)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])

@@ -19,11 +19,10 @@ from pathlib import Path
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
-from dagrun.server.observe import metrics
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
-from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
+from dagrun.server.supervisor.reports import ended, started
 from dagrun.server.supervisor.routes import Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
@@ -94,7 +93,7 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                for line in (*_start(fleet, held, layout), *doors.report()):
+                for line in (*started(fleet, held.address, layout, shared), *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
@@ -104,7 +103,8 @@ def serve(
             if log:
                 log.note(fleet.served, {})
             _kill(fleet)
-    _tell_end(fleet, report)
+    for line in ended(fleet.totals()):
+        report(line)
 
 
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
@@ -145,26 +145,6 @@ def _kill(fleet: Fleet) -> None:
     fleet.kill()
     while not fleet.gone:
         fleet.turn(1.0)
-
-
-def _start(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
-    yield from fleet.start_report
-    offered = "dagrun.v1, Open Inference Protocol V2, health, reflection"
-    yield f"gRPC on {held.address} ({offered})"
-    yield str(layout)
-
-
-def _tell_end(fleet: Fleet, report: Report) -> None:
-    totals = fleet.totals()
-    calls = sum(call["sizes"][0] for call in totals["calls"])
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    if rows := _sum(totals, metrics.RECHECKED):
-        different = _sum(totals, metrics.DIFFERENT)
-        report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
-
-
-def _sum(totals: Document, name: str) -> int:
-    return sum(int(value) for found, _, value in totals["readings"] if found == name)
 
 
 class _Signals:
