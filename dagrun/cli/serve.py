@@ -37,7 +37,7 @@ def serve(
             port=port,
             threads=threads,
             recheck=recheck,
-            prediction_log=_log_folder(pipeline, log_folder) if log else None,
+            prediction_log=_log_folder(pipeline, log_folder) if log else "",
         ),
         workers=workers,
         folders=tuple(project_folders(pipeline)),
@@ -54,11 +54,11 @@ def serve(
     return 0
 
 
-def _log_folder(pipeline: str | None, given: str | None) -> Path | None:
-    """Return where predictions are logged; None for a bundle's file where no project is."""
+def _log_folder(pipeline: str | None, given: str | None) -> str:
+    """Return where predictions are logged; "" for a bundle's file where no project is."""
     if given is not None:
-        return Path(given).resolve()
+        return str(Path(given).resolve())
     try:
-        return store_folder(pipeline) / "predictions"
+        return str(store_folder(pipeline) / "predictions")
     except NoStore:
-        return None
+        return ""

@@ -217,9 +217,8 @@ class Server:
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
         if self.log is not None:
             counts = self.log.counts
-            yield Reading(metrics.LOGGED, ("written",), counts.written)
-            yield Reading(metrics.LOGGED, ("dropped",), counts.dropped)
-            yield Reading(metrics.LOGGED, ("lost",), counts.lost)
+            yield Reading(metrics.LOGGED, (), counts.written)
+            yield Reading(metrics.LOG_MISSING, (), counts.dropped + counts.lost)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])

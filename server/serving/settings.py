@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 MEBIBYTE = 1024 * 1024
 
@@ -63,13 +61,13 @@ class ServerSettings:
             answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
         slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
-        prediction_log: folder of the prediction log, None for none.
-        log_rows: rows of one bundle after which a file of the log is written.
-        log_seconds: age of the oldest row after which a file of the log is written.
-        log_waiting: rows that may wait to be logged; further ones are dropped and counted.
         shared: whether other processes of this user may listen on the same port. The kernel then
             gives each new connection to one of them.
         private: path of a Unix socket to answer on as well, "" for none.
+        prediction_log: folder of the prediction log, "" for none.
+        log_rows: rows of one bundle after which a file of the log is written.
+        log_seconds: age of the oldest row after which a file of the log is written.
+        log_waiting: rows that may wait to be logged; further ones are dropped and counted.
     """
 
     host: str = "127.0.0.1"
@@ -109,23 +107,9 @@ class ServerSettings:
     log_calls: Lines = "refusals"
     slow_ms: float = 1000.0
     recheck_waiting: int = 1_000
-    prediction_log: Path | None = None
+    shared: bool = False
+    private: str = ""
+    prediction_log: str = ""
     log_rows: int = 50_000
     log_seconds: float = 30.0
     log_waiting: int = 65_536
-    shared: bool = False
-    private: str = ""
-
-
-def to_document(settings: ServerSettings) -> dict[str, Any]:
-    """Return the settings as a JSON document, for another process."""
-    return {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(settings).items()
-    }
-
-
-def from_document(document: Mapping[str, Any]) -> ServerSettings:
-    """Return the settings that `to_document` was given."""
-    log = document["prediction_log"]
-    return ServerSettings(**{**document, "prediction_log": Path(log) if log else None})

@@ -12,11 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from dagrun.server.observe.totals import merge
-from dagrun.server.serving.settings import to_document
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
@@ -64,7 +63,7 @@ class Member:
         self.channel = Channel(ours)
         self.send(
             {
-                "settings": to_document(replace(settings.server, private=str(self.private))),
+                "settings": asdict(replace(settings.server, private=str(self.private))),
                 "store": str(store) if store else "",
                 "folders": [str(path) for path in settings.folders],
             }

@@ -16,7 +16,7 @@ def started(fleet: Fleet, address: str, layout: Layout, settings: ServerSettings
     yield from fleet.start_report
     yield f"gRPC on {address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
     yield str(layout)
-    if settings.prediction_log is not None:
+    if settings.prediction_log:
         yield f"predictions are logged to {settings.prediction_log}"
 
 
@@ -27,15 +27,9 @@ def ended(totals: Document) -> Iterator[str]:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
-    logged = {
-        labels[0]: int(value)
-        for name, labels, value in totals["readings"]
-        if name == metrics.LOGGED
-    }
-    if logged:
-        missing = logged["dropped"] + logged["lost"]
-        more = f", {missing} missing (dropped {logged['dropped']})" if missing else ""
-        yield f"prediction log: {logged['written']} rows written{more}"
+    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
+    if logged or missing:
+        yield f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}"
 
 
 def _sum(totals: Document, name: str) -> int:

@@ -66,7 +66,7 @@ def serve(
         NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
         NotRegistered, NamedTwice: there is nothing to serve.
         CannotListen: the address is not to be had.
-        Exposed, BadCertificate, BadTokens, TlsIncomplete: it would listen other than was meant.
+        Exposed, BadCertificate, BadTokens: it must not be listened on as it was asked to.
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()

@@ -24,7 +24,7 @@ from dagrun.engine.store.store import Store
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving.models import Models, NoModels, ServedModel, registered
 from dagrun.server.serving.server import Server
-from dagrun.server.serving.settings import ServerSettings, from_document
+from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.routes import Route
 from dagrun.stages.bundle import ModelVersion, Registry, read_bundle
@@ -190,7 +190,7 @@ def main(arguments: list[str]) -> int:
         sys.path.insert(0, folder)
     use_sources()
     store = Path(start["store"]) if start["store"] else None
-    worker = Worker(channel, from_document(start["settings"]), store)
+    worker = Worker(channel, ServerSettings(**start["settings"]), store)
 
     def drain(*_: object) -> None:
         worker.drained = True

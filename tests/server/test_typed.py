@@ -27,7 +27,6 @@ from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.client import Client, RequestInvalid
 from dagrun.server.protocols.typed_file import typed_file, typed_text
 from dagrun.server.serving import Models, Server, ServerSettings, load
-from dagrun.server.serving.models import registered
 from dagrun.stages.bundle import Bundle, Registry
 from dagrun.stages.features import Column
 
@@ -47,8 +46,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> Regist
 @pytest.fixture(scope="module")
 def both(registry: Registry) -> Iterator[Server]:
     """A server of flights and of flights@2 under that name."""
-    first = registered("flights", registry.version("flights", 1), registry)
-    second = load("flights@2", registry)
+    first, second = load("flights", registry), load("flights@2", registry)
     with Server(Models([first, second]), ServerSettings(port=0)) as running:
         yield running
 
@@ -202,7 +200,7 @@ def test_a_field_of_no_live_version_is_refused(
     registry: Registry, tmp_path: Path, make_row: Row
 ) -> None:
     fields = registry.fields("flights", [Column(name="later", dtype="double")])
-    first = registered("flights", registry.version("flights", 1), registry)
+    first = load("flights@1", registry)
     columns = [*first.bundle.spec.inputs, Column(name="later", dtype="double")]
     text = typed_text("flights", fields, columns)
     number = max(field.number for field in fields)
@@ -227,10 +225,7 @@ def test_reflection_tells_of_typed_services_while_they_are_served(
     registry: Registry, bundle: Bundle
 ) -> None:
     with (
-        Server(
-            Models([registered("flights", registry.version("flights", 1), registry)]),
-            ServerSettings(port=0),
-        ) as server,
+        Server(Models([load("flights@1", registry)]), ServerSettings(port=0)) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         known = ProtoReflectionDescriptorDatabase(channel)
@@ -241,8 +236,7 @@ def test_reflection_tells_of_typed_services_while_they_are_served(
         instant = row.fields_by_name["booked"].message_type
         assert instant.full_name == "google.protobuf.Timestamp"
         assert [field.name for field in row.fields] == [c.name for c in bundle.spec.inputs]
-        second = registry.version("flights", 2)
-        server.replace([registered("flights", second, registry)])
+        server.models.replace([load("flights@2", registry)])
         again = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         row = again.FindMessageTypeByName("dagrun.models.flights.Row")
         assert set(row.fields_by_name) == {"gate", "distance_string", "wind_speed"}
