@@ -19,14 +19,13 @@ from pathlib import Path
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
-from dagrun.server.observe import metrics
 from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.serving.settings import ServerSettings
-from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
+from dagrun.server.supervisor.reports import ended, started
 from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
@@ -72,13 +71,12 @@ def serve(
         NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
         NotRegistered, NamedTwice: there is nothing to serve.
         CannotListen: the address is not to be had.
-        Exposed, BadCertificate, BadTokens, TlsIncomplete: it would listen other than was meant.
+        Exposed, BadCertificate, BadTokens: it must not be listened on as it was asked to.
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
     watch = Watch(targets, Catalog(store) if store else None)
-    routes = watch.routes()
-    layout, doors = Layout.of(asked), entrance(asked.server)
+    routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         HttpPort(asked.server.host, asked.http_port) as http,
@@ -99,8 +97,9 @@ def serve(
         http.serve(pages(fleet.totals, lambda: _standing(fleet, held.address, shared)))
         try:
             if _begin(fleet, routes, signals, asked):
-                told = _started(fleet, held, layout, http, shared)
-                for line in (*told, *doors.report()):
+                told = started(fleet, held.address, layout, shared)
+                place = f"metrics and probes on http://{http.address}"
+                for line in (*told, place, *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
@@ -110,7 +109,8 @@ def serve(
             if log:
                 log.note(fleet.served, {})
             _kill(fleet)
-    _tell_end(fleet, report)
+    for line in ended(fleet.totals()):
+        report(line)
 
 
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
@@ -172,33 +172,6 @@ def _kill(fleet: Fleet) -> None:
     fleet.kill()
     while not fleet.gone:
         fleet.turn(1.0)
-
-
-def _started(
-    fleet: Fleet, held: HeldPort, layout: Layout, http: HttpPort, settings: ServerSettings
-) -> Iterator[str]:
-    yield from fleet.start_report
-    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
-    yield str(layout)
-    yield f"metrics and probes on http://{http.address}"
-    if settings.prediction_log:
-        yield f"predictions are logged to {settings.prediction_log}"
-
-
-def _tell_end(fleet: Fleet, report: Report) -> None:
-    totals = fleet.totals()
-    calls = sum(call["sizes"][0] for call in totals["calls"])
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    if rows := _sum(totals, metrics.RECHECKED):
-        different = _sum(totals, metrics.DIFFERENT)
-        report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
-    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
-    if logged or missing:
-        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
-
-
-def _sum(totals: Document, name: str) -> int:
-    return sum(int(value) for found, _, value in totals["readings"] if found == name)
 
 
 class _Signals:
