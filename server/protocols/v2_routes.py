@@ -9,7 +9,8 @@ imported here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ those of its response; raises `grpc.RpcError` when the answer is an error."""
 MOST_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 64 * 1024
 """A body up to this size is turned into messages in the event loop: a few milliseconds."""
+_OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _STATUSES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
     grpc.StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
@@ -50,14 +52,32 @@ class _Refused(Exception):
         super().__init__(problem)
 
 
-def over(channel: grpc.aio.Channel, timeout: float = 30.0) -> Call:
-    """Return a way to call the methods over a channel, each within `timeout` seconds."""
-    methods: dict[str, Any] = {}
+def over(targets: Callable[[], Sequence[str]], timeout: float = 30.0) -> Call:
+    """Return a way to call the methods of gRPC servers that answer alike, in turn.
+
+    `targets` tells their addresses, as `unix:/run/1.sock`, at each call. One that cannot be reached
+    is passed over once, since asking again changes nothing. A call takes at most `timeout` seconds.
+    """
+    channels: dict[str, grpc.aio.Channel] = {}
+    turns = itertools.count()
 
     async def call(name: str, data: bytes) -> bytes:
-        if name not in methods:
-            methods[name] = channel.unary_unary(f"/{v2.SERVICE}/{name}")
-        answer: bytes = await methods[name](data, timeout=timeout)
+        found = targets()
+        for gone in channels.keys() - set(found):
+            await channels.pop(gone).close()
+        for again in (True, False):
+            if not found:
+                raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "nothing is served yet")
+            target = found[next(turns) % len(found)]
+            if target not in channels:
+                channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            method = channels[target].unary_unary(f"/{v2.SERVICE}/{name}")
+            try:
+                answer: bytes = await method(data, timeout=timeout)
+                break
+            except grpc.aio.AioRpcError as error:
+                if not again or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
         return answer
 
     return call

@@ -135,8 +135,7 @@ class HttpPort:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        async with grpc.aio.insecure_channel(self._target) as channel:
-            app = Starlette(routes=routes(over(channel), **self._limits))
-            self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-            self._listening.set()
-            await self._server.serve(sockets=[self._socket])
+        app = Starlette(routes=routes(over(lambda: [self._target]), **self._limits))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        self._listening.set()
+        await self._server.serve(sockets=[self._socket])
