@@ -21,20 +21,23 @@ import grpc
 from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import Reflection
 from dagrun.server.protocols.typed import Typed
-from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving import health, limits, models, prediction, reports
 from dagrun.server.serving.calls import Calls
+from dagrun.server.serving.credentials import Guarded, credentials
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
+from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy, Method
@@ -67,10 +70,15 @@ class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
 
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
-        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        """Bind the address; nothing is answered before `start`.
+
+        Raises `CannotListen`, and whatever `entrance` raises for TLS and tokens.
+        """
         self.settings = settings or ServerSettings()
+        self.entrance = entrance(self.settings)
         self.models = served
-        self.prediction = Prediction(served, self.settings)
+        self.log = PredictionLog.of(self.settings)
+        self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
@@ -79,20 +87,21 @@ class Server:
         )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
-        pause = self.settings.retry_after_ms
+        pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict")
-        self._tables = Pool(self.settings.table_threads, "table")
-        self._refusals = Pool(1, "refuse")
+        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
+        self._refusals = Pool(1, "refuse", reads=False)
         self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), self._typed.method, calls)],
-            options=_options(self.settings),
+            handlers=[self._handlers(calls)],
+            options=limits.options(self.settings),
         )
+        self._patrol = Patrol([self._end_slow, self.entrance.look_again])
         self.port = self._bind()
 
     @property
@@ -103,6 +112,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer, healthy."""
         self._server.start()
+        self._patrol.start()
         self.tell_health()
 
     def tell_health(self) -> None:
@@ -121,8 +131,11 @@ class Server:
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
+        if self.log is not None:
+            self.log.close(grace)
         self._streams.close()
         self._scoring.close()
+        self._patrol.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -136,10 +149,23 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _handlers(self, calls: Calls) -> Router | Guarded:
+        router = Router(self._methods(), self._typed.method, calls)
+        tokens = self.entrance.tokens
+        return Guarded(router, tokens, self._refusals, calls) if tokens else router
+
+    def _end_slow(self) -> None:
+        pools = (self._threads.receiving, self._tables.receiving, self._streams, self._scoring)
+        for receiving in pools:
+            receiving.end_slow(self.settings.receive_seconds)
+
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate := self.entrance.certificate:
+                port = self._server.add_secure_port(address, credentials(certificate))
+            else:
+                port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise CannotListen(address, error) from error
         return port
@@ -234,7 +260,7 @@ def serve(
     server = Server(proved, settings)
     with _stop_signals() as stopped:
         server.start()
-        for line in _listening(server):
+        for line in reports.started(server):
             report(line)
         if on_ready is not None:
             on_ready(server)
@@ -243,36 +269,8 @@ def serve(
         time.sleep(server.settings.drain_seconds)
         report("stopping: finishing what is in flight")
         server.stop()
-    calls = server.prediction.answered
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    for line in _rechecked(server):
+    for line in reports.ended(server):
         report(line)
-
-
-def _rechecked(server: Server) -> Iterator[str]:
-    counts = [model.rechecked for model in server.models.current.values()]
-    if rows := sum(count.rows for count in counts):
-        different = sum(count.different for count in counts)
-        yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
-
-
-def _listening(server: Server) -> tuple[str, str]:
-    found = machine.available()
-    plural = "s" * (found.count != 1)
-    return (
-        f"gRPC on {server.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)",
-        f"1 process x {server.settings.threads} threads, 1 thread per prediction "
-        f"({found.limit}: {found.count} CPU{plural})",
-    )
-
-
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", 0),
-    ]
 
 
 @contextmanager
