@@ -31,7 +31,12 @@ those of its response; raises `grpc.RpcError` when the answer is an error."""
 MOST_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 64 * 1024
 """A body up to this size is turned into messages in the event loop: a few milliseconds."""
-_OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_OPTIONS: Final = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Whoever comes back is found within a second, not after gRPC's two minutes.
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
 _STATUSES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
     grpc.StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
