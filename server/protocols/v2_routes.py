@@ -76,7 +76,7 @@ def over(targets: Callable[[], Sequence[str]], timeout: float = 30.0) -> Call:
             target = found[next(turns) % len(found)]
             if target not in channels:
                 channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
-            method = channels[target].unary_unary(f"/{v2.SERVICE}/{name}")
+            method: Any = channels[target].unary_unary(f"/{v2.SERVICE}/{name}")
             try:
                 answer: bytes = await method(data, timeout=timeout)
                 break
