@@ -53,7 +53,7 @@ class WorkerDied(DagrunError):
 
 
 class Fleet:
-    """The workers: `answering` serve, `restarts` were started in the place of others."""
+    """The workers; those that serve answer on `sockets`, `restarts` replaced others."""
 
     def __init__(
         self,
@@ -89,7 +89,8 @@ class Fleet:
         self._due: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
         self._asked_at = 0.0
-        self.draining, self.answering, self.restarts = False, 0, 0
+        self.draining, self.restarts = False, 0
+        self.sockets: list[str] = []
         self.start_report: list[str] = []
 
     def start(self, routes: Routes) -> None:
@@ -134,7 +135,7 @@ class Fleet:
         if not self.draining:
             self._restart()
             self._order()
-        self.answering = len(self.serving)
+        self.sockets = [str(member.private) for member in self.serving]
 
     def looked(self) -> None:
         """Kill workers that have been silent for too many looks at them; this is one."""

@@ -12,25 +12,31 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from starlette.applications import Starlette
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
-from dagrun.server.serving.exposure import entrance
+from dagrun.server.protocols import v2_messages, v2_routes
+from dagrun.server.serving.exposure import Entrance, entrance
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.fleet import Fleet, Report
+from dagrun.server.supervisor.inside import Inside
 from dagrun.server.supervisor.reports import ended, started
 from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
 
+_REST_SECONDS = 30.0
+"""Seconds that a call by REST may take."""
 _OVERTIME = 5.0
 """Seconds that workers may take to end beyond what they were given, before they are killed."""
 
@@ -94,7 +100,7 @@ def serve(
             on_served=log.note if log else lambda *_: None,
         )
         fleet.watch(signals, signals.take)
-        http.serve(pages(fleet.totals, lambda: _standing(fleet, held.address, shared)))
+        http.serve(_site(fleet, held.address, shared, doors))
         try:
             if _begin(fleet, routes, signals, asked):
                 told = started(fleet, held.address, layout, shared)
@@ -143,9 +149,25 @@ def _begin(fleet: Fleet, routes: Routes, signals: _Signals, settings: FleetSetti
     return not signals.stop
 
 
+def _site(fleet: Fleet, address: str, settings: ServerSettings, doors: Entrance) -> Starlette:
+    """Return the HTTP port's application.
+
+    The Open Inference Protocol is part of it unless callers of gRPC have to show something: this
+    port asks for nothing.
+    """
+    inside = Inside(lambda: fleet.sockets)
+
+    def call(method: str, data: bytes) -> Awaitable[bytes]:
+        return inside.call(f"/{v2_messages.SERVICE}/{method}", data, _REST_SECONDS)
+
+    asking = doors.tokens is not None or doors.clients
+    mounted = [] if asking else v2_routes.routes(call)
+    return pages(fleet.totals, lambda: _standing(fleet, address, settings), mounted)
+
+
 def _standing(fleet: Fleet, address: str, settings: ServerSettings) -> Standing:
     """Return what the HTTP port tells of the server at this moment."""
-    answering = fleet.answering
+    answering = len(fleet.sockets)
     why_not = "it is ending" if fleet.draining else "" if answering else "no worker serves yet"
     return Standing(
         why_not=why_not,
