@@ -88,8 +88,7 @@ class Fleet:
         self._served: Routes = {}
         self._due: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
-        self._asked_at = 0.0
-        self.draining, self.restarts = False, 0
+        self._asked_at, self.draining, self.restarts = 0.0, False, 0
         self.sockets: list[str] = []
         self.start_report: list[str] = []
 

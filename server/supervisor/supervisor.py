@@ -104,8 +104,7 @@ def serve(
         try:
             if _begin(fleet, routes, signals, asked):
                 told = started(fleet, held.address, layout, shared)
-                place = f"metrics and probes on http://{http.address}"
-                for line in (*told, place, *doors.report()):
+                for line in (*told, f"metrics, probes on http://{http.address}", *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))

@@ -38,7 +38,7 @@ def doctor(*arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
 
 def test_a_server_that_is_well(serve: Serve, make_row: Callable[..., dict[str, object]]) -> None:
     serving = serve("flights", "--http-port", "0", "--recheck", "1")
-    http = serving.wait_for(r"metrics and probes on http://(\S+)")[1]
+    http = serving.wait_for(r"metrics, probes on http://(\S+)")[1]
     with Client(serving.address) as client:
         client.predict("flights", [make_row()])
     code, found = doctor(serving.address, "--http", http)
@@ -119,7 +119,7 @@ def test_the_http_port_has_the_rest_form_unless_callers_must_show_something(
     )
     for asked, status in (((), 200), (("--tokens", "tokens.txt"), 404)):
         serving = serve("flights", "--http-port", "0", *asked)
-        http = serving.wait_for(r"metrics and probes on http://(\S+)")[1]
+        http = serving.wait_for(r"metrics, probes on http://(\S+)")[1]
         answer = httpx.get(f"http://{http}/v2/models/flights", timeout=20)
         assert answer.status_code == status, answer.text
         assert httpx.get(f"http://{http}/ready", timeout=20).status_code == 200
