@@ -53,7 +53,7 @@ class WorkerDied(DagrunError):
 
 
 class Fleet:
-    """The workers; those that serve answer on `sockets`, `restarts` replaced others."""
+    """The workers. Nothing is started before `start`."""
 
     def __init__(
         self,
@@ -88,8 +88,7 @@ class Fleet:
         self._served: Routes = {}
         self._due: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
-        self._asked_at, self.draining, self.restarts = 0.0, False, 0
-        self.sockets: list[str] = []
+        self._asked_at, self.draining = 0.0, False
         self.start_report: list[str] = []
 
     def start(self, routes: Routes) -> None:
@@ -134,7 +133,6 @@ class Fleet:
         if not self.draining:
             self._restart()
             self._order()
-        self.sockets = [str(member.private) for member in self.serving]
 
     def looked(self) -> None:
         """Kill workers that have been silent for too many looks at them; this is one."""
@@ -207,7 +205,6 @@ class Fleet:
         for slot, moment in list(self._due.items()):
             if time.monotonic() >= moment:
                 del self._due[slot]
-                self.restarts += 1
                 self._start(slot)
 
     def _order(self) -> None:

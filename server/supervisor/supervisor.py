@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
+from dagrun.server.observe import metrics
 from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
 from dagrun.server.protocols import v2_messages, v2_routes
@@ -154,7 +155,7 @@ def _site(fleet: Fleet, address: str, settings: ServerSettings, doors: Entrance)
     The Open Inference Protocol is part of it unless callers of gRPC have to show something: this
     port asks for nothing.
     """
-    inside = Inside(lambda: fleet.sockets)
+    inside = Inside(fleet.sockets)
 
     def call(method: str, data: bytes) -> Awaitable[bytes]:
         return inside.call(f"/{v2_messages.SERVICE}/{method}", data, _REST_SECONDS)
@@ -166,13 +167,12 @@ def _site(fleet: Fleet, address: str, settings: ServerSettings, doors: Entrance)
 
 def _standing(fleet: Fleet, address: str, settings: ServerSettings) -> Standing:
     """Return what the HTTP port tells of the server at this moment."""
-    answering = len(fleet.sockets)
-    why_not = "it is ending" if fleet.draining else "" if answering else "no worker serves yet"
+    found = {reading.name: int(reading.value) for reading in fleet.readings()}
     return Standing(
-        why_not=why_not,
+        why_not=fleet.unready(),
         address=address,
-        workers=answering,
-        restarts=fleet.restarts,
+        workers=found[metrics.WORKERS],
+        restarts=found[metrics.RESTARTS],
         settings=settings,
     )
 
