@@ -1,0 +1,119 @@
+"""Arms: which of several models answers a request for one name, in one worker.
+
+Guarantee: a key gets the same arm from every worker and host, and keeps it while a canary's share
+grows; a request without a key gets an arm at random. An arm answers at most what it was granted
+until the supervisor has looked at its answers, and stops by itself when it fails most of them; what
+it may not or cannot answer the champion answers, so no caller sees a failing canary.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from dagrun.server.traffic.tally import Counting, edges
+
+if TYPE_CHECKING:
+    from dagrun.server.serving.models import ServedModel
+
+CHAMPION = "champion"
+_BROKEN = 5
+"""Failures, more than half of its answers, after which an arm is left alone in this worker."""
+
+
+class Arm:
+    """One model with its share of a name's requests.
+
+    Attributes:
+        name: `champion`, `canary`, or what the split calls it.
+        model: what answers.
+        below: it gets the keys whose place is below this and not below the arm before.
+        counting: what it did.
+    """
+
+    __slots__ = ("_errors", "_given", "_granted", "below", "counting", "model", "name")
+
+    def __init__(
+        self, name: str, model: ServedModel, below: float, edges: Sequence[float], granted: float
+    ) -> None:
+        self.name, self.model, self.below = name, model, below
+        self.counting = Counting(edges)
+        self._given, self._errors, self._granted = itertools.count(), 0, granted
+
+    def take(self) -> bool:
+        """Return whether it may answer one more request."""
+        return self._granted > 0 and next(self._given) < self._granted
+
+    def grant(self, answers: float) -> None:
+        """Let it answer so many requests in all, unless it has stopped itself."""
+        if self._granted:
+            self._granted = answers
+
+    def failed(self) -> None:
+        """Count a request that it should have answered and could not."""
+        self.counting.failed()
+        self._errors += 1
+        if self._errors >= _BROKEN and 2 * self._errors > self.counting.tally().answers:
+            self._granted = 0
+
+
+class Arms:
+    """The champion of one name and the arms beside it.
+
+    Attributes:
+        champion: who answers what no other arm does.
+        label: of the order and its step; tallies of different labels must not be added up.
+    """
+
+    def __init__(
+        self,
+        champion: ServedModel,
+        others: Mapping[str, tuple[ServedModel, float]],
+        *,
+        salt: str = "",
+        label: str = "",
+        granted: float = float("inf"),
+    ) -> None:
+        """Divide requests.
+
+        Args:
+            champion: gets what is left.
+            others: model and share (0 to 1) by the arm's name, in an order that stays.
+            salt: decides which keys an arm gets.
+            label: of the order and its step.
+            granted: how many requests each of the others may answer before it is granted more.
+        """
+        self.label = label
+        bins = edges(champion.bundle.golden.margins.tolist())
+        self.champion = Arm(CHAMPION, champion, 1.0, bins, float("inf"))
+        below = itertools.accumulate(share for _, share in others.values())
+        self._others = [
+            Arm(name, model, end, bins, granted)
+            for (name, (model, _)), end in zip(others.items(), below, strict=True)
+        ]
+        self._salt = salt.encode()
+
+    def choose(self, key: str) -> Arm:
+        """Return the arm for a key, "" for none."""
+        place = self._place(key) if key else random.random()
+        for arm in self._others:
+            if place < arm.below:
+                return arm if arm.take() else self.champion
+        return self.champion
+
+    def grant(self, answers: Mapping[str, float]) -> None:
+        """Let the arms of these names answer so many requests in all."""
+        for arm in self._others:
+            if arm.name in answers:
+                arm.grant(answers[arm.name])
+
+    def tallies(self) -> dict[str, dict[str, object]]:
+        """Return what each arm did, as documents by its name."""
+        return {arm.name: arm.counting.tally().to_json() for arm in (self.champion, *self._others)}
+
+    def _place(self, key: str) -> float:
+        digest = blake2b(key.encode(), digest_size=8, key=self._salt).digest()
+        return int.from_bytes(digest) / 2**64
