@@ -31,6 +31,7 @@ from dagrun.stages.bundle import (
     check,
     read_bundle,
 )
+from dagrun.stages.catalog import served_name
 
 Float32s = npt.NDArray[np.float32]
 
@@ -164,7 +165,7 @@ def load(source: str | Path, registry: Registry | None = None) -> ServedModel:
     if registry is None:
         raise DefinitionError(f"{source!r} is a name in a registry, and no registry was given")
     version = registry.resolve(source)
-    return ServedModel(version.name, registry.load(version), version)
+    return ServedModel(served_name(source), registry.load(version), version)
 
 
 def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:

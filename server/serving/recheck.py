@@ -34,7 +34,7 @@ _PAUSE = 1.0
 
 @dataclass(slots=True)
 class Rechecked:
-    """What came of a model's rows so far; written by the checking thread alone.
+    """What came of a model's rows so far, or of all; written by the checking thread alone.
 
     Attributes:
         rows: compared.
@@ -58,6 +58,7 @@ class Recheck:
         """Take `share` (0 to 1) of the rows; at most `waiting` of them wait."""
         self.share = share
         self.dropped = 0
+        self.total = Rechecked()
         self._waiting = waiting
         self._rows: deque[Row] = deque()
         self._wake, self._closed = threading.Event(), threading.Event()
@@ -114,6 +115,7 @@ class Recheck:
             if not counts.failed:
                 _LOGGER.exception("%s: rows could not be computed again", model.name)
             counts.failed += 1
+            self.total.failed += 1
             return
         if different and not counts.different:
             _LOGGER.error(
@@ -124,6 +126,8 @@ class Recheck:
             )
         counts.rows += len(rows)
         counts.different += len(different)
+        self.total.rows += len(rows)
+        self.total.different += len(different)
 
 
 def _differences(model: ServedModel, rows: list[Row]) -> list[str]:

@@ -1,58 +1,39 @@
-"""The server: what listens, what it offers, and how it starts and ends.
+"""The server of one process: what listens, what it offers, and how it starts and ends.
 
-Guarantee: nothing listens before every model was proved against its golden rows. On SIGTERM or
-SIGINT the health turns NOT_SERVING, calls are still answered for `drain_seconds` while callers go
-elsewhere, then no new one is taken, those in flight are finished (for at most `grace_seconds`),
-and `serve` returns. Where it ends: gRPC drops a call that arrives in the very moment after, with
-UNAVAILABLE or CANCELLED; `dagrun.server.client` repeats it, other callers should too.
+Guarantee: a server is made of models that were proved against their golden rows, so nothing
+listens before. `drain` turns the health NOT_SERVING, answers on for `drain_seconds` while callers
+go elsewhere, then takes no new call and finishes those in flight (for at most `grace_seconds`).
+Where it ends: gRPC drops a call that arrives in the very moment after, with UNAVAILABLE or
+CANCELLED; `dagrun.server.client` repeats it, other callers should too.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from dagrun.engine.dispatching import machine
-from dagrun.engine.errors import DagrunError
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
-from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving import health, prediction
 from dagrun.server.serving.health import SERVING, Health
-from dagrun.server.serving.models import Models
+from dagrun.server.serving.listening import CannotListen
+from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy
 from dagrun.server.serving.router import Handler, Limited, Router, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
-from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
 
 _IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
 """While the server stops: a stream that sent nothing for so long is ended; how often to look."""
-
-Report = Callable[[str], None]
-
-
-class CannotListen(DagrunError):
-    """The address is taken, or not this host's."""
-
-    def __init__(self, address: str, problem: object) -> None:
-        self.address = address
-        super().__init__(
-            f"cannot listen on {address}: {str(problem).rstrip('.')}. "
-            "Choose another port, or 0 for a free one"
-        )
 
 
 class Server:
@@ -86,10 +67,24 @@ class Server:
         self._server.start()
         self.tell_health()
 
+    def replace(self, served: Iterable[ServedModel]) -> None:
+        """Answer with these models from now on; requests under way keep the one they have.
+
+        Raises `NoModels`.
+        """
+        self.models.replace(served)
+        self.tell_health()
+
     def tell_health(self) -> None:
-        """Report the server and its present models as SERVING; call it after a replacement."""
+        """Report the server and its present models as SERVING."""
         names = ("", prediction.SERVICE, *self.models.current)
         self.health.set(dict.fromkeys(names, SERVING))
+
+    def drain(self) -> None:
+        """Turn NOT_SERVING, answer on until callers have gone elsewhere, and `stop`."""
+        self.health.close()
+        time.sleep(self.settings.drain_seconds)
+        self.stop()
 
     def stop(self, grace_seconds: float | None = None) -> None:
         """Turn NOT_SERVING, finish the calls in flight, and end. May be called twice."""
@@ -121,6 +116,8 @@ class Server:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
             port = self._server.add_insecure_port(address)
+            if self.settings.private:
+                self._server.add_insecure_port(f"unix:{self.settings.private}")
         except RuntimeError as error:
             raise CannotListen(address, error) from error
         return port
@@ -172,84 +169,10 @@ class Server:
         )
 
 
-def serve(
-    sources: Sequence[str | Path],
-    settings: ServerSettings | None = None,
-    *,
-    registry: Registry | None = None,
-    report: Report,
-    on_ready: Callable[[Server], None] | None = None,
-) -> None:
-    """Serve models until SIGTERM or SIGINT. Call it from the main thread.
-
-    Args:
-        sources: what to serve: `name[@alias|@version]` in the registry, or a bundle's `Path`.
-        settings: how; the defaults otherwise.
-        registry: where names are resolved, once, at the start.
-        report: gets each line about the start and the end.
-        on_ready: called with the server once it is healthy.
-
-    Raises:
-        GoldenMismatch: a bundle does not give its recorded bits; nothing listened.
-        NotRegistered, BundleDamaged, NoModels: there is nothing to serve.
-        CannotListen: the address is not to be had.
-    """
-    proved = Models(models.load(source, registry) for source in sources)
-    for model in proved.current.values():
-        for line in model.report():
-            report(line)
-    server = Server(proved, settings)
-    with _stop_signals() as stopped:
-        server.start()
-        for line in _listening(server):
-            report(line)
-        if on_ready is not None:
-            on_ready(server)
-        stopped.wait()
-        server.health.close()
-        time.sleep(server.settings.drain_seconds)
-        report("stopping: finishing what is in flight")
-        server.stop()
-    calls = server.prediction.answered
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    for line in _rechecked(server):
-        report(line)
-
-
-def _rechecked(server: Server) -> Iterator[str]:
-    counts = [model.rechecked for model in server.models.current.values()]
-    if rows := sum(count.rows for count in counts):
-        different = sum(count.different for count in counts)
-        yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
-
-
-def _listening(server: Server) -> tuple[str, str]:
-    found = machine.available()
-    plural = "s" * (found.count != 1)
-    return (
-        f"gRPC on {server.address} (dagrun.v1, health, reflection)",
-        f"1 process x {server.settings.threads} threads, 1 thread per prediction "
-        f"({found.limit}: {found.count} CPU{plural})",
-    )
-
-
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(settings.shared)),
     ]
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Set the event on SIGTERM and SIGINT; put the handlers back afterwards."""
-    stopped = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -33,6 +33,9 @@ class ServerSettings:
         grace_seconds: how long requests in flight may take after that.
         recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
+        shared: whether other processes of this user may listen on the same port. The kernel then
+            gives each new connection to one of them.
+        private: path of a Unix socket to answer on as well, "" for none.
     """
 
     host: str = "127.0.0.1"
@@ -52,3 +55,5 @@ class ServerSettings:
     grace_seconds: float = 30.0
     recheck: float = 0.001
     recheck_waiting: int = 1_000
+    shared: bool = False
+    private: str = ""
