@@ -7,6 +7,7 @@ half of a change. Where it ends: golden rows speak for the rows they hold.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -57,7 +58,12 @@ class ServedModel:
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
         rechecked: what came of the served rows that were computed again.
+        arms: the arms that share its requests, itself among them; None without any.
+        arm: the arm that it is.
     """
+
+    arms: Arms | None = None
+    arm: Arm | None = None
 
     def __init__(self, name: str, bundle: Bundle, version: ModelVersion | None = None) -> None:
         """Replay the golden rows. Raises `GoldenMismatch`."""
@@ -72,6 +78,18 @@ class ServedModel:
         self.rechecked = Rechecked()
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
+
+    def with_arms(self, arms: Arms) -> ServedModel:
+        """Return this model, sharing its requests with these arms."""
+        shared = copy.copy(self)
+        shared.arms = arms
+        return shared
+
+    def as_arm(self, arm: Arm) -> ServedModel:
+        """Return this model as an arm; scorers and counts are the same."""
+        one = copy.copy(self)
+        one.arm = arm
+        return one
 
     @property
     def scorer(self) -> RowScorer:

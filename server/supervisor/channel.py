@@ -8,6 +8,7 @@ What is said on it, each document with one of these members:
 | `generation`, `routes` | load and prove this: all that is wanted, never a difference |
 | `switch` | serve the generation of this number, proved before |
 | `abandon` | forget the generation of this number |
+| `grant` | by route and arm, how many requests in all an arm may answer, for the label given |
 | `drain` | finish and end |
 
 | from a worker | |

@@ -73,6 +73,7 @@ class Fleet:
         folder: Path,
         report: Report,
         on_served: Callable[[Routes, Routes], None] = lambda *_: None,
+        on_refused: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         """Lay out the workers.
 
@@ -83,10 +84,11 @@ class Fleet:
             folder: where private sockets are made; nobody else may enter it.
             report: gets a line about each change.
             on_served: called when all workers have switched, with the routes before and now.
+            on_refused: called with a route's name and the reason when a change of it is refused.
         """
         self._settings, self._layout = settings, layout
         self._store, self._folder = store, folder
-        self._report, self._on_served = report, on_served
+        self._report, self._on_served, self._on_refused = report, on_served, on_refused
         self._numbers = itertools.count(1)
         self._members: dict[int, Member] = {}
         self._ended: Document = {}
@@ -176,6 +178,11 @@ class Fleet:
         members = self._members
         return [members[number] for number in self._rollout.serving if number in members]
 
+    @property
+    def served(self) -> Routes:
+        """What all workers serve."""
+        return self._served
+
     def _start(self, slot: int) -> None:
         member = Member(
             next(self._numbers),
@@ -262,6 +269,7 @@ class Fleet:
                 self._report(
                     f"{name}: {describe(route)} is refused, {was} is served on: {problem['text']}"
                 )
+                self._on_refused(name, problem["text"])
         self._rollout.abandon()
         self.want(self._wanted)
 

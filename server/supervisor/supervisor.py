@@ -20,6 +20,7 @@ from pathlib import Path
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.serving.listening import HeldPort
+from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
 from dagrun.server.supervisor.settings import FleetSettings, Layout
@@ -66,7 +67,8 @@ def serve(
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
-    watch = Watch(targets, Catalog(store) if store else None)
+    catalog = Catalog(store) if store else None
+    watch = Watch(targets, catalog)
     routes = watch.routes()
     layout = Layout.of(asked)
     with (
@@ -81,7 +83,9 @@ def serve(
             store=store.folder if store else None,
             folder=Path(folder),
             report=report,
+            on_refused=lambda name, why: conducting and conducting.refused(name, why),
         )
+        conducting = Conducting(fleet, catalog, report) if catalog else None
         fleet.watch(signals, signals.take)
         try:
             fleet.start(routes)
@@ -91,7 +95,7 @@ def serve(
                 _tell_start(fleet, held, layout, report)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
-                _look_after(fleet, watch, signals, asked, report)
+                _look_after(fleet, watch, conducting, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
             _kill(fleet)
@@ -99,12 +103,19 @@ def serve(
 
 
 def _look_after(
-    fleet: Fleet, watch: Watch, signals: _Signals, settings: FleetSettings, report: Report
+    fleet: Fleet,
+    watch: Watch,
+    conducting: Conducting | None,
+    signals: _Signals,
+    settings: FleetSettings,
+    report: Report,
 ) -> None:
-    """Keep the workers alive and the routes current, until told to stop."""
+    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
+        if conducting:
+            conducting.look()
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)

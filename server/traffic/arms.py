@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -34,30 +35,33 @@ class Arm:
         counting: what it did.
     """
 
-    __slots__ = ("_errors", "_given", "_granted", "below", "counting", "model", "name")
-
     def __init__(
         self, name: str, model: ServedModel, below: float, edges: Sequence[float], granted: float
     ) -> None:
-        self.name, self.model, self.below = name, model, below
+        self.name, self.model, self.below = name, model.as_arm(self), below
         self.counting = Counting(edges)
-        self._given, self._errors, self._granted = itertools.count(), 0, granted
+        self._lock = threading.Lock()
+        self._given, self._granted = 0, granted
+        self._errors, self._stopped = 0, False
 
     def take(self) -> bool:
         """Return whether it may answer one more request."""
-        return self._granted > 0 and next(self._given) < self._granted
+        with self._lock:
+            if self._stopped or self._given >= self._granted:
+                return False
+            self._given += 1
+            return True
 
     def grant(self, answers: float) -> None:
         """Let it answer so many requests in all, unless it has stopped itself."""
-        if self._granted:
-            self._granted = answers
+        self._granted = answers
 
     def failed(self) -> None:
         """Count a request that it should have answered and could not."""
         self.counting.failed()
         self._errors += 1
         if self._errors >= _BROKEN and 2 * self._errors > self.counting.tally().answers:
-            self._granted = 0
+            self._stopped = True
 
 
 class Arms:

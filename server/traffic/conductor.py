@@ -9,6 +9,7 @@ answers; of several that serve one registry, the first to decide decides for all
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -67,19 +68,23 @@ class Conductor:
             trial = self._trials[name] = _Trial(label, self._clock())
         found = {arm: Tally.from_json(each) for arm, each in tallies.get(label, {}).items()}
         verdict = judge(found.get("champion", Tally()), found.get(CANARY, Tally()), canary.policy)
-        try:
+        long_enough = self._clock() - trial.since >= canary.policy.min_seconds
+        with contextlib.suppress(RefConflict):
             if self._catalog.alias(name).version != canary.champion:
                 self._end(name, orders, seen, "the champion was moved meanwhile")
             elif verdict.kind == "bad":
                 share = f"{100 * canary.share:g} %"
                 self._end(name, orders, seen, f"rolled back at {share}: {verdict.reason}")
-            elif verdict.kind == "good" and self._clock() - trial.since >= (
-                canary.policy.min_seconds
-            ):
+            elif verdict.kind == "good" and long_enough:
                 self._move_on(name, orders, seen, verdict.reason)
-        except RefConflict:
-            pass
         return verdict
+
+    def refused(self, name: str, why: str) -> None:
+        """End a canary that cannot be served. Raises what the store raises."""
+        orders, seen = self._book.seen(name)
+        if orders.canary is not None:
+            with contextlib.suppress(RefConflict):
+                self._end(name, orders, seen, f"it cannot be served: {why}")
 
     def _end(self, name: str, orders: Orders, seen: Any, reason: str) -> None:
         canary = orders.canary

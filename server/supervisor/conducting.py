@@ -1,0 +1,62 @@
+"""Between fleet and conductor: what the workers counted goes up, what is granted goes down.
+
+Guarantee: every canary is looked at several times a second, with the answers of all workers, those
+that ended included. Where it ends: while the registry cannot be read nobody is granted anything, so
+canaries come to rest and the champion answers.
+"""
+
+from __future__ import annotations
+
+import time
+
+from dagrun.engine.errors import DagrunError
+from dagrun.server.supervisor.fleet import Fleet, Report
+from dagrun.server.supervisor.routes import Route
+from dagrun.server.traffic.conductor import CANARY, Conductor, grants
+from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog
+
+_LOOK_SECONDS = 0.2
+
+
+class Conducting:
+    """Looks after the traffic of one fleet."""
+
+    def __init__(self, fleet: Fleet, catalog: Catalog, report: Report) -> None:
+        self._fleet, self._report = fleet, report
+        self._conductor = Conductor(catalog, report)
+        self._looked, self._problem = 0.0, ""
+
+    def look(self) -> None:
+        """Look at every model, if it is time to."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        try:
+            for name, route in self._fleet.served.items():
+                if route["alias"] == DEFAULT_ALIAS:
+                    self._look_at(name, route)
+        except (DagrunError, OSError) as error:
+            if str(error) != self._problem:
+                self._report(f"canaries rest, as the registry cannot be used: {error}")
+            self._problem = str(error)
+        else:
+            self._problem = ""
+
+    def refused(self, name: str, why: str) -> None:
+        """End the canary of a route that cannot be served with it."""
+        self._conductor.refused(name, why)
+
+    def _look_at(self, name: str, route: Route) -> None:
+        counted = self._fleet.totals().get("arms", {}).get(name, {})
+        verdict = self._conductor.look(route["model"]["version"]["name"], counted)
+        beside = route.get("traffic", {})
+        if verdict is None or verdict.kind == "bad" or not beside.get("guarded"):
+            return
+        label, workers = beside["label"], {each.number: each for each in self._fleet.serving}
+        told = {
+            number: worker.snapshot.get("arms", {}).get(name, {})
+            for number, worker in workers.items()
+        }
+        for number, answers in grants(told, label).items():
+            granted = {"label": label, "answers": {CANARY: answers}}
+            workers[number].send({"grant": {name: granted}})
