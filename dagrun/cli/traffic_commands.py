@@ -81,8 +81,8 @@ def show(**options: Any) -> int:
 def canary(**options: Any) -> int:
     """Try a version on a growing share of the requests.
 
-    The server takes it back when it fails, is slow, or predicts otherwise than the champion; when it
-    does not, it becomes the champion.
+    The server takes it back when it fails, is slow, or predicts otherwise than the champion;
+    when it does not, it becomes the champion.
     """
     return carry_out("dagrun.cli.traffic:canary", options)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ from dagrun.stages.bundle import (
     read_bundle,
 )
 from dagrun.stages.catalog import served_name
+
+if TYPE_CHECKING:
+    from dagrun.server.traffic.arms import Arm, Arms
 
 Float32s = npt.NDArray[np.float32]
 
