@@ -1,8 +1,8 @@
 """Routes: what the names that requests use mean at one moment, and noticing that it changed.
 
-Guarantee: a route names its bundles completely (a version with its digests, or a file as it was),
-so every worker that takes it serves the same bytes, whenever it looks. `Watch.changed` notices every
-move of an alias and every order about a model's traffic, by one `stat` each and without a lock.
+Guarantee: a route names its bundles completely (a version with its digests, or a file as it was)
+and every worker that takes it serves the same bytes, whenever it looks. `Watch.changed` notices
+every move of an alias and every order about traffic, by one `stat` each and without a lock.
 """
 
 from __future__ import annotations
