@@ -2,8 +2,8 @@
 
 Guarantee: an order is changed by compare-and-swap in the ref `models/<name>/traffic`, whose
 history keeps every order with who gave it, when and why, the judge's own decisions among them.
-Nothing heavy is imported. Where it ends: an order says which versions are wanted; whether they can be served is
-found out by the workers.
+Nothing heavy is imported. Where it ends: an order says which versions are wanted; whether they
+can be served is found out by the workers.
 """
 
 from __future__ import annotations
