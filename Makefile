@@ -17,11 +17,14 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo test check bench bench-quick soak lowest package clean \
+.PHONY: demo demo-houses test check bench bench-quick soak lowest package clean \
 	lint format types generated proto docs golden lock
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
+
+demo-houses: $(READY) ## the same for house prices, a regression: every row, in every way
+	@cd examples/houses && ../../$(BIN)/python demo.py
 
 test: $(READY) ## the tests, in at most five minutes
 	$(BIN)/$(PYTEST)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from dagrun.engine.errors import DagrunError
     from dagrun.engine.sources import Files
     from dagrun.engine.stage import Verdict, stage
-    from dagrun.server.client import Client
+    from dagrun.server.client import AsyncClient, Client
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Context", "DagrunError", "Files", "Verdict", "load", "stage"]
+__all__ = ["AsyncClient", "Client", "Context", "DagrunError", "Files", "Verdict", "load", "stage"]
 
 _HOMES = {
+    "AsyncClient": "dagrun.server.client",
     "Client": "dagrun.server.client",
     "Context": "dagrun.engine.context",
     "DagrunError": "dagrun.engine.errors",

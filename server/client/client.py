@@ -1,78 +1,68 @@
-"""The typed client of a model server.
+"""The typed client of a model server, for code that waits for its answers.
 
 Guarantee: values are sent exactly, errors are `CallFailed` with what to do, and a call ends
-within `timeout`, its repetitions included. Refused and unanswered calls are repeated by gRPC: at
-most 4 attempts, after the pause the server asks for or else a growing random one, and while not
-more than half of the recent calls fail (a budget, so that repetitions never swamp a struggling
-server). Repeating is safe, as predictions change nothing. Where it ends: messages of more than
-256 KiB are sent once.
+within `timeout`, its repetitions included (see `conduct`). One client serves many threads.
+Where it ends: a client does not survive a fork once it has called; it says so.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Generator, Mapping, Sequence
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2
 
-from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.client import values
-from dagrun.server.client.answer import Answer, ModelInfo, answers, model_info
-from dagrun.server.client.errors import ModelUnknown, ServerUnreachable, failure
+from dagrun.server.client import exchange
+from dagrun.server.client.answer import Answer, ModelInfo
+from dagrun.server.client.caller import Caller
+from dagrun.server.client.conduct import Ask, Await, Begin, Outcome, Outgoing, Step
+from dagrun.server.client.errors import ModelUnknown, ServerUnreachable
+from dagrun.server.client.exchange import Exchange, Result, ScoredTable
+from dagrun.server.client.settings import ClientSettings
 
 if TYPE_CHECKING:
     import polars as pl
 
-_Response = TypeVar("_Response", bound=Message)
 
-# https://github.com/grpc/proposal/blob/master/A6-client-retries.md
-_SERVICE_CONFIG: Final = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                # A server that ends drops what arrives in that moment as CANCELLED.
-                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
-            },
-        }
-    ],
-    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-}
-
-
-class Client:
-    """A connection to one server. A context manager; it may be used from several threads."""
+class Client(Caller):
+    """Connections to one or more servers. A context manager; it may be used from many threads."""
 
     def __init__(
-        self, target: str, *, timeout: float = 5.0, max_message_bytes: int = 16 * 1024 * 1024
+        self,
+        target: str | Sequence[str],
+        settings: ClientSettings | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
-        """Prepare the connection, which is made by the first call.
+        """Prepare the connections, which are made by the first calls.
 
         Args:
-            target: `host:port`.
-            timeout: seconds that each call may take.
-            max_message_bytes: largest response.
+            target: `host:port`; several, with commas between or as a sequence, are servers of the
+                same models: calls are spread over those that answer.
+            settings: how to call; the defaults otherwise.
+            timeout: seconds that each call may take, in place of the settings'.
+
+        Raises:
+            ClientSettingInvalid, TokenUnprotected, CredentialsUnreadable: as named.
         """
-        self.target, self.timeout = target, timeout
-        self._channel = grpc.insecure_channel(
+        super().__init__(
             target,
-            options=[
-                ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-                ("grpc.max_receive_message_length", max_message_bytes),
-            ],
+            settings,
+            timeout,
+            insecure=grpc.insecure_channel,
+            secure=grpc.secure_channel,
         )
 
     def predict(
-        self, model: str, rows: Sequence[Mapping[str, object]], *, features: bool = False
+        self,
+        model: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        features: bool = False,
+        timeout: float | None = None,
     ) -> list[Answer]:
         """Score rows: `{column: None, float, int, str, bool, datetime or date}`.
 
@@ -80,58 +70,53 @@ class Client:
             model: the model's name.
             rows: each with every column of the model.
             features: give the feature vectors back too.
+            timeout: seconds for this call, in place of the client's.
 
         Raises:
             ValueUnsupported: a value cannot be sent.
             RequestInvalid: the model does not admit some value; says which.
-            ModelUnknown, ServerBusy, ServerUnreachable, DeadlinePassed, ServerFailed: as named.
+            CallFailed: `ModelUnknown`, `ServerBusy`, `ServerUnreachable`, `NotAllowed`,
+                `DeadlinePassed`, `MessageTooLarge`, `ServerFailed`: as named.
         """
-        request = values.request(model, rows, features=features)
-        response = self._call("/dagrun.v1.Prediction/Predict", request, pb.PredictResponse)
-        return answers(response, features=features)
+        return self._call(exchange.predict(model, rows, features=features), timeout)
 
-    def predict_table(self, model: str, frame: pl.DataFrame) -> pl.DataFrame:
+    def predict_table(
+        self, model: str, frame: pl.DataFrame, *, timeout: float | None = None
+    ) -> pl.DataFrame:
         """Score a frame with the model's columns, row by row in order.
 
         Returns `probability`, `margin` and `confidence` (Float32) and `label` (Boolean); of a
         regression, `value` (Float32). Raises what `predict` does.
         """
-        import polars as pl
+        return self.score_table(model, frame, timeout=timeout).frame
 
-        buffer = io.BytesIO()
-        frame.write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-        request = pb.PredictTableRequest(model=model, table=buffer.getvalue())
-        response = self._call(
-            "/dagrun.v1.Prediction/PredictTable", request, pb.PredictTableResponse
-        )
-        return pl.read_ipc_stream(io.BytesIO(response.table))
+    def score_table(
+        self, model: str, frame: pl.DataFrame, *, timeout: float | None = None
+    ) -> ScoredTable:
+        """Return what `predict_table` does, with the version and the bundle that answered."""
+        return self._call(exchange.score_table(model, frame), timeout)
 
     def model(self, name: str) -> ModelInfo:
         """Describe one served model. Raises `ModelUnknown`."""
-        request = pb.GetModelRequest(model=name)
-        return model_info(self._call("/dagrun.v1.Prediction/GetModel", request, pb.Model))
+        return self._call(exchange.model(name))
 
     def models(self) -> list[ModelInfo]:
         """Describe every served model, by name."""
-        response = self._call(
-            "/dagrun.v1.Prediction/ListModels", pb.ListModelsRequest(), pb.ListModelsResponse
-        )
-        return [model_info(model) for model in response.models]
+        return self._call(exchange.models())
 
     def healthy(self, model: str = "") -> bool:
-        """Whether the server, or one of its models, answers and says SERVING."""
-        request = health_pb2.HealthCheckRequest(service=model)
+        """Whether a server, or one of its models, answers now and says SERVING."""
         try:
-            response = self._call(
-                "/grpc.health.v1.Health/Check", request, health_pb2.HealthCheckResponse
-            )
+            return self._call(exchange.health(model), patience=0.0)
         except (ModelUnknown, ServerUnreachable):
             return False
-        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
+        """End the connections."""
+        self._closed = True
+        for lane in self._lanes:
+            if lane.channel is not None:
+                lane.channel.close()
 
     def __enter__(self) -> Client:
         return self
@@ -144,14 +129,49 @@ class Client:
     ) -> None:
         self.close()
 
-    def _call(self, method: str, request: Message, response: type[_Response]) -> _Response:
-        call = self._channel.unary_unary(
-            method,
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=response.FromString,
-        )
-        try:
-            answer: _Response = call(request, timeout=self.timeout)
-        except grpc.RpcError as error:
-            raise failure(self.target, error) from error
-        return answer
+    def _call(
+        self,
+        made: Exchange[Result],
+        timeout: float | None = None,
+        patience: float | None = None,
+    ) -> Result:
+        call = self._outgoing(made, timeout, patience)
+        return made.read(_carry_out(call, self._steps(call)))
+
+
+def _carry_out(call: Outgoing, steps: Generator[Step, Any, bytes]) -> bytes:
+    """Carry out the steps of a call, and return what they come to."""
+    done: SimpleQueue[Any] = SimpleQueue()
+    result: Any = None
+    try:
+        while True:
+            step = steps.send(result)
+            if isinstance(step, Ask):
+                method = step.lane.method(call.path)
+                try:
+                    result = method(call.data, step.timeout, call.metadata)
+                except grpc.RpcError as error:
+                    result = error
+            elif isinstance(step, Begin):
+                method = step.lane.method(call.path)
+                result = method.future(call.data, step.timeout, call.metadata)
+                result.add_done_callback(done.put)
+            elif isinstance(step, Await):
+                result = _first(done, step.seconds)
+            else:
+                time.sleep(step.seconds)
+                result = None
+    except StopIteration as end:
+        response: bytes = end.value
+        return response
+    finally:
+        steps.close()
+
+
+def _first(done: SimpleQueue[Any], seconds: float | None) -> tuple[Any, Outcome] | None:
+    try:
+        future = done.get(timeout=seconds)
+    except Empty:
+        return None
+    error = future.exception()
+    return future, future.result() if error is None else error

@@ -2,17 +2,20 @@
 
 Guarantee: a value arrives as the very value it is here, or is refused here. A `datetime` with a
 zone is an instant, one without is wall-clock time, and a model's column takes only one of them.
+The bytes are written here and not by protobuf's map of messages, which takes twice as long.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import numbers
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from dagrun.engine.errors import DagrunError
-from dagrun.proto.dagrun_v1_pb2 import PredictRequest, Value
+from dagrun.proto.dagrun_v1_pb2 import PredictRequest
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
 _EPOCH_UTC: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -36,69 +39,101 @@ class ValueUnsupported(DagrunError):
 
 def request(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) -> PredictRequest:
     """Return the request for rows of Python values. Raises `ValueUnsupported`."""
-    built = PredictRequest(model=model, include_features=features)
+    return PredictRequest.FromString(encode(model, rows, features=features))
+
+
+def encode(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) -> bytes:
+    """Return the bytes of that request. Raises `ValueUnsupported`."""
+    parts = [_field(0x0A, model.encode())]
     for number, row in enumerate(rows):
-        values = built.rows.add().values
+        entries = []
         for column, value in row.items():
             try:
-                _put(values[column], value)
+                key, cell = _key(column), _BY_TYPE.get(type(value), _other)(value)
             except (TypeError, ValueError):
                 raise ValueUnsupported(number, column, value) from None
-    return built
+            entries.append(_field(0x0A, key + cell))
+        parts.append(_field(0x12, b"".join(entries)))
+    if features:
+        parts.append(b"\x18\x01")
+    return b"".join(parts)
 
 
-def _put(cell: Value, value: object) -> None:
-    """Set the one field of `cell` that holds `value`. Raises `TypeError` or `ValueError`."""
-    put = _BY_TYPE.get(type(value))
-    if put is not None:
-        put(cell, value)
-    elif isinstance(value, str):
-        cell.string_value = value
-    elif isinstance(value, dt.datetime):
-        _put_datetime(cell, value)
-    elif isinstance(value, numbers.Integral):  # NumPy's integers among them
-        cell.int64_value = int(value)
-    elif isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational):
-        cell.double_value = float(value)
-    else:
+def _field(tag: int, content: bytes) -> bytes:
+    """Return a length-delimited field."""
+    size = len(content)
+    head = bytes((tag, size)) if size < 0x80 else bytes((tag, *_varint(size)))
+    return head + content
+
+
+def _varint(number: int) -> bytes:
+    """Return a number of at most 64 bits, not negative, in protobuf's variable length."""
+    octets = bytearray()
+    while number >= 0x80:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    octets.append(number)
+    return bytes(octets)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _key(column: str) -> bytes:
+    """Return the key of a map's entry. Raises `TypeError` or `ValueError`."""
+    if not isinstance(column, str):
         raise TypeError
+    return _field(0x0A, column.encode())
 
 
-def _put_double(cell: Value, value: Any) -> None:
-    cell.double_value = value
+# What follows returns the value of a map's entry: its field 2, which holds a `Value`.
+_DOUBLE: Final = struct.Struct("<BBBd")
 
 
-def _put_integer(cell: Value, value: Any) -> None:
-    cell.int64_value = value
+def _double(value: float) -> bytes:
+    return _DOUBLE.pack(0x12, 9, 0x09, value)
 
 
-def _put_string(cell: Value, value: Any) -> None:
-    cell.string_value = value
+def _integer(value: int, kind: int = 0x10) -> bytes:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError
+    octets = _varint(value & (2**64 - 1))
+    return bytes((0x12, 1 + len(octets), kind)) + octets
 
 
-def _put_bool(cell: Value, value: Any) -> None:
-    cell.bool_value = value
+def _string(value: str) -> bytes:
+    return _field(0x12, _field(0x1A, value.encode()))
 
 
-def _put_datetime(cell: Value, value: dt.datetime) -> None:
+def _datetime(value: dt.datetime) -> bytes:
     if getattr(value, "nanosecond", 0):  # pandas has finer ones
         raise ValueError
     if value.tzinfo is None:
-        cell.wall_clock_micros = (value - _EPOCH) // _MICROSECOND
-    else:
-        cell.timestamp_micros = (value - _EPOCH_UTC) // _MICROSECOND
+        return _integer((value - _EPOCH) // _MICROSECOND, 0x30)
+    return _integer((value - _EPOCH_UTC) // _MICROSECOND, 0x28)
 
 
-def _put_date(cell: Value, value: Any) -> None:
-    cell.date_days = value.toordinal() - _EPOCH_DAY
+def _date(value: dt.date) -> bytes:
+    return _integer(value.toordinal() - _EPOCH_DAY, 0x38)
 
 
-_BY_TYPE: Final[Mapping[type, Callable[[Value, Any], None]]] = {
-    type(None): lambda cell, value: None,  # noqa: ARG005
-    float: _put_double,
-    int: _put_integer,
-    str: _put_string,
-    bool: _put_bool,
-    dt.datetime: _put_datetime,
-    dt.date: _put_date,
+def _other(value: object) -> bytes:
+    """Encode a value of a derived type, such as NumPy's. Raises `TypeError` or `ValueError`."""
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, dt.datetime):
+        return _datetime(value)
+    if isinstance(value, numbers.Integral):
+        return _integer(int(value))
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational):
+        return _double(float(value))
+    raise TypeError
+
+
+_BY_TYPE: Final[Mapping[type, Callable[[Any], bytes]]] = {
+    type(None): lambda _: b"\x12\x00",
+    float: _double,
+    int: _integer,
+    str: _string,
+    bool: lambda value: b"\x12\x02\x20\x01" if value else b"\x12\x02\x20\x00",
+    dt.datetime: _datetime,
+    dt.date: _date,
 }

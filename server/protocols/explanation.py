@@ -8,13 +8,18 @@ so it runs on the threads of the tables.
 
 from __future__ import annotations
 
+from time import perf_counter_ns
+
 import grpc
 
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.serving.models import Models
+from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import DeadlinePassed, parsed
 from dagrun.stages.bundle import contributions
+
+_PHASES = ("queue", "parse", "explain")
 
 
 class Explanation:
@@ -22,14 +27,18 @@ class Explanation:
 
     def __init__(self, models: Models, prediction: Prediction) -> None:
         self._models, self._prediction = models, prediction
+        self._series = prediction.recorder.method("Explain", _PHASES)
 
     def explain(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Explain rows. Raises what `Prediction.predict` does."""
+        started = perf_counter_ns()
         if context.time_remaining() == 0:
             raise DeadlinePassed
         request = parsed(pb.ExplainRequest, data)
         model = self._models.get(request.model)
+        TURN.labels = model.labels
         rows = self._prediction.admit(model, request, data, "Explain them in parts.")
+        read_at = perf_counter_ns()
         booster = model.bundle.booster
         response = pb.ExplainResponse(
             features=booster.features,
@@ -49,4 +58,7 @@ class Explanation:
                     margin=margin,
                     values=row.tolist(),
                 )
-        return response.SerializeToString()
+        encoded = response.SerializeToString()
+        moments = (TURN.queued, started, read_at, perf_counter_ns())
+        self._series[model.labels].add((*moments, len(rows), len(data), len(encoded)))
+        return encoded

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 import grpc
 
+from dagrun.server.serving.calls import request_id_of
+from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.refusals import MessageRefused, Method, refusal_for
 
 
@@ -30,10 +32,12 @@ class InOrder:
         """Yield a response for each message. Raises `MessageRefused`."""
         number = 0
         while (data := self._next(messages, context)) is not None:
+            TURN.queued = time.perf_counter_ns()
             try:
                 response = self._predict(data, context)
             except Exception as error:
-                raise MessageRefused(number, refusal_for(error)) from error
+                refusal = refusal_for(error, request_id_of(context))
+                raise MessageRefused(number, refusal) from error
             yield response
             number += 1
 

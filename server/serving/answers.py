@@ -30,13 +30,14 @@ def tail(threshold: float | None, model_version: int, bundle_digest: str) -> byt
 
 
 def encode(margin: float, probability: float, threshold: float | None) -> bytes:
-    """Return one answer as a field of `PredictResponse`; without a threshold, a regression's.
+    """Return one answer as a field of `PredictResponse`.
 
     The label is `probability >= threshold` in double precision, as in the offline scorer; the
-    confidence is the probability of that label, rounded to float32.
+    confidence is the probability of that label, rounded to float32. Without a threshold it is a
+    regression's answer, and `probability` the value that it predicts.
     """
     if threshold is None:
-        return _VALUE_ANSWER.pack(*_VALUE_HEAD, margin)
+        return _VALUE_ANSWER.pack(*_VALUE_HEAD, probability)
     label = probability >= threshold
     return _ANSWER.pack(
         *_HEAD,

@@ -8,10 +8,15 @@ the kernels we know only Linux spreads connections over all the processes that s
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 from types import TracebackType
 
 from dagrun.engine.errors import DagrunError
+
+_LET_GO_SECONDS, _PAUSE_SECONDS = 1.0, 0.05
+"""How long the workers of a server that was killed may take to let go of the port."""
 
 
 class CannotListen(DagrunError):
@@ -61,12 +66,43 @@ class HeldPort:
         self.close()
 
     def _hold(self, family: socket.AddressFamily, host: str) -> None:
-        held = socket.socket(family, socket.SOCK_STREAM)
-        self._sockets.append(held)
+        until = time.monotonic() + _LET_GO_SECONDS
+        while True:
+            try:
+                return self._bind(family, host, after_another=False)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            try:
+                return self._bind(family, host, after_another=True)
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
+    def _bind(self, family: socket.AddressFamily, host: str, *, after_another: bool) -> None:
+        """Bind a socket such that no other server can.
+
+        What is left of the connections of a server before us is in the way, unless addresses may
+        be used again: then of two servers at once both could, until one listens or, as here, has
+        a further socket bound without that leave.
+        """
+        held = self._socket(family)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, after_another)
         held.bind((host, self.port))
         self.port = held.getsockname()[1]
         # Only now: asked for before, two servers would share the port without noticing.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if after_another:
+            further = self._socket(family)
+            further.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            further.bind((host, self.port))
+
+    def _socket(self, family: socket.AddressFamily) -> socket.socket:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        self._sockets.append(made)
+        return made
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:

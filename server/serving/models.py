@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dagrun.engine.errors import DefinitionError
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.recorder import Labels
 from dagrun.server.serving import answers
 from dagrun.server.serving.recheck import Rechecked
 from dagrun.server.serving.refusals import ModelNotServed
@@ -58,6 +59,8 @@ class ServedModel:
         bundle: what answers.
         golden: the outcome of the replay, without differences.
         version: its place in the registry, None for a bundle served from a file.
+        labels: what its metrics are told apart by: name, version (of a file, the beginning of the
+            bundle's digest) and arm.
         reader: reads rows of the model's columns.
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
@@ -74,6 +77,7 @@ class ServedModel:
         self.golden: GoldenReport = check(bundle)
         self.golden.require()
         self.name, self.bundle, self.version = name, bundle, version
+        self.labels = Labels(name, str(version.version) if version else bundle.digest[:12])
         self.reader = RowReader(bundle.spec.inputs)
         self.threshold = bundle.threshold
         number = version.version if version else 0

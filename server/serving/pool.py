@@ -14,10 +14,28 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from time import perf_counter_ns
 from typing import Any
 
+from dagrun.server.observe.recorder import Labels
+
 _LOGGER = logging.getLogger(__name__)
-_Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+_Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], int]
+
+
+class Turn(threading.local):
+    """What a thread knows of the task that it does.
+
+    Attributes:
+        queued: when it was submitted, as `perf_counter_ns` gives it.
+        labels: the model that it is for, once known.
+    """
+
+    queued = 0
+    labels: Labels | None = None
+
+
+TURN = Turn()
 
 
 class Pool(ThreadPoolExecutor):
@@ -38,9 +56,14 @@ class Pool(ThreadPoolExecutor):
         """Number of tasks that no thread has taken yet."""
         return self._queue.qsize()
 
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
+        return len(self._crew)
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue `fn(*args, **kwargs)`; its result is dropped, an exception is logged."""
-        self._queue.put((fn, args, kwargs))
+        self._queue.put((fn, args, kwargs, perf_counter_ns()))
         return _ACCEPTED
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -54,7 +77,8 @@ class Pool(ThreadPoolExecutor):
     def _work(self) -> None:
         take = self._queue.get
         while (task := take()) is not None:
-            fn, args, kwargs = task
+            fn, args, kwargs, TURN.queued = task
+            TURN.labels = None
             try:
                 fn(*args, **kwargs)
             except BaseException:

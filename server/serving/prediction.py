@@ -8,14 +8,16 @@ nothing for a request that is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import get_ident
+from time import perf_counter_ns
 
 import grpc
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving import answers
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.recheck import Recheck
 from dagrun.server.serving.refusals import (
     DeadlinePassed,
@@ -43,13 +45,13 @@ class Prediction:
 
     def __init__(self, models: Models, settings: ServerSettings) -> None:
         self._models, self._settings = models, settings
-        self.recheck = Recheck(settings.recheck, settings.recheck_waiting)
-        self._answered = _Counter()
+        self.recorder = Recorder()
+        self.recheck = Recheck(settings.recheck, settings.recheck_waiting, self.recorder)
 
     @property
     def answered(self) -> int:
         """Number of calls answered so far with scores, of rows or of tables."""
-        return self._answered.total
+        return self.recorder.answered
 
     @property
     def methods(self) -> Mapping[str, Method]:
@@ -63,13 +65,21 @@ class Prediction:
 
     def predict(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score rows. The hot path: a microsecond here is a hundredth of a request."""
+        started = perf_counter_ns()
         if context.time_remaining() == 0:
             raise DeadlinePassed
         request = parsed(pb.PredictRequest, data)
         model = self._models.get(request.model)
+        TURN.labels = labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
-        response = _score(model, values, self.recheck, features=request.include_features)
-        self._answered.add()
+        read_at = perf_counter_ns()
+        response, featured, modelled = _score(
+            model, values, self.recheck, features=request.include_features
+        )
+        featured += read_at
+        modelled += featured
+        moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
+        self.recorder.predict[labels].add((*moments, len(values), len(data), len(response)))
         return response
 
     def admit(
@@ -90,14 +100,17 @@ class Prediction:
 
     def predict_table(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a table."""
+        started = perf_counter_ns()
         if context.time_remaining() == 0:
             raise DeadlinePassed
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
+        TURN.labels = model.labels
         frame = read_table(request.table, self._settings.max_table_rows)
         known = [column.name for column in model.bundle.spec.inputs]
         if unknown := [name for name in frame.columns if name not in known]:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
+        read_at = perf_counter_ns()
         try:
             scores = score(model.bundle, frame, nthread=1)
         except UnknownColumn as error:
@@ -106,9 +119,12 @@ class Prediction:
         except (BadValue, DtypeMismatch) as error:
             violation = Violation(f"table.{error.column}", str(error))
             raise ValuesRefused(model.name, [violation]) from error
+        scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
-        self._answered.add()
-        return pb.PredictTableResponse(table=table).SerializeToString() + model.tail
+        response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
+        moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
+        self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
+        return response
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""
@@ -132,20 +148,29 @@ class Prediction:
 
 def _score(
     model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
-) -> bytes:
-    """Return the response for admitted rows."""
+) -> tuple[bytes, int, int]:
+    """Return the response for admitted rows, and the nanoseconds for features and for the model."""
     threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
         parts = []
+        in_features = in_model = 0
         for row in rows:
-            scored = scorer.score(row)
+            begun = perf_counter_ns()
+            scorer.prepare(row)
+            prepared = perf_counter_ns()
+            margin, value = scorer.predict()
+            in_model += perf_counter_ns() - prepared
+            in_features += prepared - begun
             if wants():
-                recheck.take((model, row, scorer.features, scored.margin))
-            answer = answers.encode(*scored, threshold)
+                recheck.take((model, row, scorer.features, margin))
+            answer = answers.encode(margin, value, threshold)
             parts.append(answers.with_features(answer, scorer.features) if features else answer)
     else:
+        begun = perf_counter_ns()
         matrix = model.matrix(rows)
+        prepared = perf_counter_ns()
         scores = model.bundle.booster.predict_values(matrix, nthread=1)
+        in_features, in_model = prepared - begun, perf_counter_ns() - prepared
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
             if wants():
                 recheck.take((model, row, served, margin))
@@ -153,24 +178,9 @@ def _score(
         parts = [answers.encode(*pair, threshold) for pair in pairs]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
-    return b"".join((*parts, model.tail))
+    return b"".join((*parts, model.tail)), in_features, in_model
 
 
 def _extra(name: str, known: Sequence[str]) -> Violation:
     hint = nearest(name[:80], known) or f" Columns: {listing(known)}"
     return Violation(f"table.{shortened(name)}", f"the model has no such column.{hint}")
-
-
-class _Counter:
-    """Counts from many threads without a lock: each thread has its own number."""
-
-    def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
-
-    def add(self) -> None:
-        thread = get_ident()
-        self._counts[thread] = self._counts.get(thread, 0) + 1
-
-    @property
-    def total(self) -> int:
-        return sum(list(self._counts.values()))

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dagrun.server.observe import metrics
+from dagrun.server.observe.recorder import Recorder
 from dagrun.stages.bundle.golden_rows import bits
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _PAUSE = 1.0
 
 @dataclass(slots=True)
 class Rechecked:
-    """What came of a model's rows so far, or of all; written by the checking thread alone.
+    """What came of a model's rows so far; written by the checking thread alone.
 
     Attributes:
         rows: compared.
@@ -54,12 +56,11 @@ Row = tuple["ServedModel", Sequence[object], Sequence[float], float]
 class Recheck:
     """Takes served rows at random and compares them on its own thread."""
 
-    def __init__(self, share: float, waiting: int) -> None:
+    def __init__(self, share: float, waiting: int, recorder: Recorder) -> None:
         """Take `share` (0 to 1) of the rows; at most `waiting` of them wait."""
         self.share = share
         self.dropped = 0
-        self.total = Rechecked()
-        self._waiting = waiting
+        self._waiting, self._recorder = waiting, recorder
         self._rows: deque[Row] = deque()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="recheck", daemon=True)
@@ -115,7 +116,6 @@ class Recheck:
             if not counts.failed:
                 _LOGGER.exception("%s: rows could not be computed again", model.name)
             counts.failed += 1
-            self.total.failed += 1
             return
         if different and not counts.different:
             _LOGGER.error(
@@ -126,8 +126,8 @@ class Recheck:
             )
         counts.rows += len(rows)
         counts.different += len(different)
-        self.total.rows += len(rows)
-        self.total.different += len(different)
+        self._recorder.count(metrics.RECHECKED, model.labels, len(rows))
+        self._recorder.count(metrics.DIFFERENT, model.labels, len(different))
 
 
 def _differences(model: ServedModel, rows: list[Row]) -> list[str]:

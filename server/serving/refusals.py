@@ -2,15 +2,13 @@
 
 Guarantee: a refusal tells its caller what to change, in at most `_MOST_BYTES` of details, which
 fits the 8 KiB that gRPC peers take as trailing metadata. Errors of other kinds are none of the
-caller's business: `guarded` answers them with INTERNAL and a request id, and
-logs the rest.
+caller's business: they are answered with INTERNAL and a request id, and logged with the rest.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -23,6 +21,8 @@ from dagrun.engine.errors import DagrunError, listing, nearest
 _LOGGER = logging.getLogger(__name__)
 _MOST_VIOLATIONS, _MOST_BYTES = 20, 3_000
 _MOST_NAME = 80
+REQUEST_ID = "x-request-id"
+"""The metadata that carries a call's id, either way."""
 
 Parsed = TypeVar("Parsed", bound=Message)
 Method = Callable[[bytes, grpc.ServicerContext], bytes]
@@ -42,11 +42,13 @@ class Refusal(DagrunError):
         code: the gRPC status code.
         violations: the fields at fault, those that fit into the answer.
         trailers: trailing metadata.
+        request_id: the id under which the log has it, once it has.
     """
 
     code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
     violations: Sequence[Violation] = ()
     trailers: tuple[tuple[str, str], ...] = ()
+    request_id = ""
 
     def details(self) -> bytes:
         """Return the `google.rpc.Status` that travels in the trailing metadata."""
@@ -133,6 +135,7 @@ class MessageRefused(Refusal):
     def __init__(self, number: int, reason: Refusal) -> None:
         self.number, self.reason = number, reason
         self.code, self.trailers = reason.code, reason.trailers
+        self.request_id = reason.request_id
         place = f"messages[{number}]"
         self.violations = [
             Violation(f"{place}.{field}", description) for field, description in reason.violations
@@ -147,36 +150,21 @@ class Internal(Refusal):
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
-        self.trailers = (("x-request-id", request_id),)
         super().__init__(f"internal error; the server's log has it under request {request_id}")
 
 
-def guarded(method: Method) -> Method:
-    """Return the method with its refusals as statuses, and INTERNAL for anything else."""
-
-    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            return method(data, context)
-        except Exception as error:  # noqa: BLE001 - the guard of every method
-            refusal = refusal_for(error)
-        return refuse(context, refusal)
-
-    return answer
-
-
-def refuse(context: grpc.ServicerContext, refusal: Refusal) -> NoReturn:
+def refuse(context: grpc.ServicerContext, refusal: Refusal, request_id: str) -> NoReturn:
     """End the call with the refusal's status, by raising."""
     details = ("grpc-status-details-bin", refusal.details())
-    context.set_trailing_metadata((details, *refusal.trailers))
+    context.set_trailing_metadata((details, (REQUEST_ID, request_id), *refusal.trailers))
     context.abort(refusal.code, str(refusal))
 
 
-def refusal_for(error: Exception) -> Refusal:
+def refusal_for(error: Exception, request_id: str) -> Refusal:
     """Return a refusal itself, or `Internal` for any other error, which is logged."""
     if isinstance(error, Refusal):
         return error
-    request_id = os.urandom(8).hex()
-    _LOGGER.error("request %s failed", request_id, exc_info=error)
+    _LOGGER.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
     return Internal(request_id)
 
 

@@ -7,14 +7,29 @@ pause to make before the next attempt.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import grpc
 
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.pool import Pool
-from dagrun.server.serving.refusals import Busy, Method, guarded
+from dagrun.server.serving.refusals import Busy, Method
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
+
+
+class Unary(NamedTuple):
+    """A method of raw messages, on a pool or else the server's own."""
+
+    method: Method
+    pool: Pool | None
+
+    def handler(self, name: str, calls: Calls) -> Handler:
+        """Return what gRPC calls."""
+        answer = calls.guarded(name, self.method)
+        if self.pool is not None:
+            answer.experimental_thread_pool = self.pool  # type: ignore[attr-defined]
+        return grpc.unary_unary_rpc_method_handler(answer)
 
 
 class Limited:
@@ -26,32 +41,37 @@ class Limited:
         def refuse(data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG001
             raise busy()
 
-        self._pool, self._waiting = pool, waiting
-        self._handler = unary(method, pool)
-        self._refusal = unary(refuse, refusals)
-
-    @property
-    def handler(self) -> Handler:
-        """The method's handler, or while there is no room one that refuses."""
-        return self._handler if self._pool.waiting < self._waiting else self._refusal
+        self.pool, self.waiting = pool, waiting
+        self.admitted, self.refused = Unary(method, pool), Unary(refuse, refusals)
 
 
 class Router(grpc.GenericRpcHandler):
     """Finds handlers; gRPC asks it on its own thread, before a request is queued."""
 
-    def __init__(self, methods: Mapping[str, Handler | Limited]) -> None:
-        self._methods = methods
+    def __init__(self, methods: Mapping[str, Handler | Unary | Limited], calls: Calls) -> None:
+        self._handlers: dict[str, Handler] = {}
+        self._limited: dict[str, tuple[Pool, int, Handler]] = {}
+        for path, method in methods.items():
+            name = path.rpartition("/")[2]
+            if isinstance(method, Limited):
+                refusing = method.refused.handler(name, calls)
+                self._limited[path] = (method.pool, method.waiting, refusing)
+                self._handlers[path] = method.admitted.handler(name, calls)
+            else:
+                self._handlers[path] = (
+                    method.handler(name, calls) if isinstance(method, Unary) else method
+                )
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Return the handler of a call, None for a method that does not exist."""
-        found = self._methods.get(handler_call_details.method)
-        return found.handler if isinstance(found, Limited) else found
+        path = handler_call_details.method
+        if limited := self._limited.get(path):
+            pool, most, refusing = limited
+            if pool.waiting >= most:
+                return refusing
+        return self._handlers.get(path)
 
 
-def unary(method: Method, pool: Pool | None = None) -> Handler:
-    """Return a handler of raw messages, on a pool or else the server's own."""
-
-    answer = guarded(method)
-    if pool is not None:
-        answer.experimental_thread_pool = pool  # type: ignore[attr-defined]
-    return grpc.unary_unary_rpc_method_handler(answer)
+def unary(method: Method, pool: Pool | None = None) -> Unary:
+    """Return a method of raw messages, on a pool or else the server's own."""
+    return Unary(method, pool)

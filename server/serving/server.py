@@ -10,22 +10,25 @@ CANCELLED; `dagrun.server.client` repeats it, other callers should too.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from dagrun.server.observe import metrics, process
+from dagrun.server.observe.metrics import Reading
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.serving import health, prediction
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.listening import CannotListen
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy
-from dagrun.server.serving.router import Handler, Limited, Router, unary
+from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 
@@ -47,13 +50,20 @@ class Server:
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
-        self._streams = Streams(self.settings.max_streams, self.settings.retry_after_ms)
-        self._scoring = Streams(self.settings.max_scoring_streams, self.settings.retry_after_ms)
+        self.recorder = self.prediction.recorder
+        calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
+        pause = self.settings.retry_after_ms
+        self._streams = Streams(self.settings.max_streams, pause, calls)
+        self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self.recorder.watch(self._readings)
+        self.recorder.watch(process.readings)
         self._server = grpc.server(
-            self._threads, handlers=[Router(self._methods())], options=_options(self.settings)
+            self._threads,
+            handlers=[Router(self._methods(), calls)],
+            options=_options(self.settings),
         )
         self.port = self._bind()
 
@@ -122,7 +132,7 @@ class Server:
             raise CannotListen(address, error) from error
         return port
 
-    def _methods(self) -> Mapping[str, Handler | Limited]:
+    def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
         settings, answers = self.settings, self.prediction
         return {
             f"/{prediction.SERVICE}/Predict": Limited(
@@ -140,7 +150,7 @@ class Server:
                 busy=lambda: Busy("tables", settings.retry_after_ms),
             ),
             f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
-                self._scoring.streaming(self._in_order.answer)
+                self._scoring.streaming("PredictStream", self._in_order.answer)
             ),
             f"/{prediction.SERVICE}/Explain": Limited(
                 self._explanation.explain,
@@ -154,16 +164,28 @@ class Server:
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
-                self._streams.streaming(self.health.watch)
+                self._streams.streaming("Watch", self.health.watch)
             ),
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
+
+    def _readings(self) -> Iterator[Reading]:
+        """Yield what is true of this moment, for the recorder's snapshots."""
+        for model in self.models.current.values():
+            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+        for name, pool in (("predict", self._threads), ("table", self._tables)):
+            yield Reading(metrics.WAITING, (name,), pool.waiting)
+            yield Reading(metrics.THREADS, (name,), pool.threads)
+        yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
+        yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
         servicer = reflection.ReflectionServicer(services)
         return grpc.stream_stream_rpc_method_handler(
-            self._streams.streaming(servicer.ServerReflectionInfo, endless=True),
+            self._streams.streaming(
+                "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
+            ),
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 MEBIBYTE = 1024 * 1024
+
+Lines = Literal["none", "failures", "refusals", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,9 @@ class ServerSettings:
             so that load balancers and watchers go elsewhere first.
         grace_seconds: how long requests in flight may take after that.
         recheck: share of the rows of `Predict`, from 0 to 1, that the batch twin computes again.
+        log_calls: which calls get a line in the log: `"none"`, `"failures"` (slow ones and those
+            answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
+        slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
         shared: whether other processes of this user may listen on the same port. The kernel then
             gives each new connection to one of them.
@@ -54,6 +60,8 @@ class ServerSettings:
     drain_seconds: float = 0.25
     grace_seconds: float = 30.0
     recheck: float = 0.001
+    log_calls: Lines = "refusals"
+    slow_ms: float = 1000.0
     recheck_waiting: int = 1_000
     shared: bool = False
     private: str = ""

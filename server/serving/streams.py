@@ -11,8 +11,9 @@ from typing import Any
 
 import grpc
 
+from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.pool import Pool
-from dagrun.server.serving.refusals import Busy, refusal_for, refuse
+from dagrun.server.serving.refusals import Busy
 
 Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 
@@ -20,27 +21,32 @@ Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 class Streams:
     """The open streams and their threads."""
 
-    def __init__(self, most: int, retry_after_ms: int) -> None:
+    def __init__(self, most: int, retry_after_ms: int, calls: Calls) -> None:
         self._busy = Busy(f"open streams (this server allows {most})", retry_after_ms)
-        self._most = most
+        self._most, self._calls = most, calls
         self._lock = threading.Lock()
         self._open = 0
         self._endless: set[grpc.ServicerContext] = set()
         # One thread more than streams: it is there to refuse.
         self._pool = Pool(most + 1, "stream")
 
-    def streaming(self, stream: Stream, *, endless: bool = False) -> Stream:
+    @property
+    def open(self) -> int:
+        """Number of open streams."""
+        return self._open
+
+    def streaming(self, name: str, stream: Stream, *, endless: bool = False) -> Stream:
         """Return the method as one that runs here; an endless one ends by `cancel` only."""
 
         def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             if not self._enter(context, endless):
-                refuse(context, self._busy)
+                self._calls.refuse(name, context, self._busy)
             try:
                 yield from stream(request, context)
             except grpc.RpcError:
                 raise  # the caller has gone
             except Exception as error:  # noqa: BLE001 - the guard of every stream
-                refuse(context, refusal_for(error))
+                self._calls.refuse(name, context, error)
             finally:
                 self._leave(context)
 

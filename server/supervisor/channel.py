@@ -17,6 +17,7 @@ What is said on it, each document with one of these members:
 | `failed`, `problems` | it is not; by route: error class, message, whether the store's |
 | `serving` | the switch is done |
 | `snapshot` | totals since the worker's start, several times a second: also its sign of life |
+| `arms` | along with it: by route, label and arm, what each arm did (`Tally.to_json`) |
 
 Guarantee: documents arrive whole and in order, or the channel ends. Where it ends: both sides are
 ours and of one version, so nothing is checked.

@@ -47,16 +47,12 @@ class Conducting:
         self._conductor.refused(name, why)
 
     def _look_at(self, name: str, route: Route) -> None:
-        counted = self._fleet.totals().get("arms", {}).get(name, {})
-        verdict = self._conductor.look(route["model"]["version"]["name"], counted)
+        told = [arms[name] for arms in self._fleet.arms() if name in arms]
+        verdict = self._conductor.look(route["model"]["version"]["name"], told)
         beside = route.get("traffic", {})
         if verdict is None or verdict.kind == "bad" or not beside.get("guarded"):
             return
-        label, workers = beside["label"], {each.number: each for each in self._fleet.serving}
-        told = {
-            number: worker.snapshot.get("arms", {}).get(name, {})
-            for number, worker in workers.items()
-        }
-        for number, answers in grants(told, label).items():
-            granted = {"label": label, "answers": {CANARY: answers}}
-            workers[number].send({"grant": {name: granted}})
+        label, workers = beside["label"], self._fleet.serving
+        granted = grants([worker.arms.get(name, {}) for worker in workers], label)
+        for worker, answers in zip(workers, granted, strict=True):
+            worker.send({"grant": {name: {"label": label, "answers": {CANARY: answers}}}})

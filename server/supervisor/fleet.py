@@ -9,15 +9,17 @@ quarter of a second at most, nothing is known.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import selectors
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dagrun.engine.errors import DagrunError
+from dagrun.server.observe import metrics
+from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.totals import ended, merge
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.member import Member
 from dagrun.server.supervisor.rollout import MOST_DEATHS, Generation, Rollout
@@ -25,17 +27,6 @@ from dagrun.server.supervisor.routes import Route, Routes, describe
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
 Report = Callable[[str], None]
-
-
-def added(one: Document, other: Document) -> Document:
-    """Return the sum of two snapshots: numbers are added, members of members too."""
-    total = dict(one)
-    for name, value in other.items():
-        if isinstance(value, dict):
-            total[name] = added(total.get(name, {}), value)
-        else:
-            total[name] = total.get(name, 0) + value
-    return total
 
 
 class NotServed(DagrunError):
@@ -89,9 +80,10 @@ class Fleet:
         self._settings, self._layout = settings, layout
         self._store, self._folder = store, folder
         self._report, self._on_served, self._on_refused = report, on_served, on_refused
-        self._numbers = itertools.count(1)
+        self._last = 0
         self._members: dict[int, Member] = {}
-        self._ended: Document = {}
+        self._ended: Document = merge([])
+        self._ended_arms: list[Document] = []
         self._selector = selectors.DefaultSelector()
         self._rollout = Rollout()
         self._refused: dict[str, Route] = {}
@@ -168,9 +160,21 @@ class Fleet:
         return self._rollout.settled and len(self._members) == self._layout.workers
 
     def totals(self) -> Document:
-        """Return the sum of what all workers counted that there are and have been."""
+        """Return the sum of what all workers count and counted, for `observe.exposition`."""
         present = [member.snapshot for member in list(self._members.values())]
-        return functools.reduce(added, present, self._ended)
+        return merge([self._ended, *present])
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield what only the supervisor knows, for `observe.exposition`."""
+        yield Reading(metrics.WORKERS, (), len(self.serving))
+        yield Reading(metrics.RESTARTS, (), max(0, self._last - self._layout.workers))
+        yield Reading(metrics.READY, (), not self.unready())
+
+    def unready(self) -> str:
+        """Return why requests should go elsewhere, "" when they should come."""
+        if self._draining:
+            return "the server is stopping"
+        return "" if self.serving else "no worker serves yet"
 
     @property
     def serving(self) -> list[Member]:
@@ -183,9 +187,14 @@ class Fleet:
         """What all workers serve."""
         return self._served
 
+    def arms(self) -> list[Document]:
+        """Return what the arms of every worker did that there is or has been."""
+        return [*self._ended_arms, *(member.arms for member in list(self._members.values()))]
+
     def _start(self, slot: int) -> None:
+        self._last += 1
         member = Member(
-            next(self._numbers),
+            self._last,
             slot,
             self._settings,
             self._layout,
@@ -218,7 +227,7 @@ class Fleet:
         member.silent = 0
         for said in documents:
             if "snapshot" in said:
-                member.snapshot = said["snapshot"]
+                member.snapshot, member.arms = said["snapshot"], said["arms"]
             elif "proved" in said:
                 self.start_report = self.start_report or list(
                     itertools.chain.from_iterable(said["report"].values())
@@ -276,7 +285,10 @@ class Fleet:
     def _bury(self, member: Member) -> None:
         """Keep the totals of a worker that has ended, and have another one started."""
         self._selector.unregister(member.channel)
-        self._ended, member.snapshot = added(self._ended, member.snapshot), {}
+        last, member.snapshot = ended(member.snapshot), merge([])
+        if member.arms:
+            self._ended_arms.append(member.arms)
+        self._ended = merge([self._ended, last])
         del self._members[member.number]
         self._rollout.leave(member.number)
         how = f"{member} {member.ended()}"

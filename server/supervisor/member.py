@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from dagrun.server.observe.totals import merge
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
@@ -31,6 +32,7 @@ class Member:
         slot: its place among the workers, from 1; the one that takes its place has the same.
         started: moment of the start, by the monotonic clock.
         snapshot: its latest totals.
+        arms: by served name, label and arm, what that arm did (`Tally.to_json`).
         silent: looks since its last sign of life.
         private: the Unix socket it answers on once it serves.
     """
@@ -47,7 +49,8 @@ class Member:
     ) -> None:
         """Start it, with its private socket in `folder`."""
         self.number, self.slot, self.started = number, slot, time.monotonic()
-        self.snapshot: Document = {}
+        self.snapshot: Document = merge([])
+        self.arms: Document = {}
         self.silent = 0
         self.private = folder / f"{number}.sock"
         ours, theirs = socket.socketpair()

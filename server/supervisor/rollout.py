@@ -122,7 +122,7 @@ class Rollout:
     def _prepare(self, pending: Generation) -> Iterator[tuple[int, Document]]:
         """Ask for proofs; make the generation the current one when all are in."""
         first = self.current is None
-        ready = {w: p for w, p in self._workers.items() if first or p.serving}
+        ready = {w: p for w, p in self._workers.items() if first or p.told}
         proved = [w for w, p in ready.items() if p.proved == pending.number]
         asked = [w for w, p in ready.items() if p.asked == pending.number]
         if ready and len(proved) == len(ready):

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
+from dagrun.server.observe import metrics
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.conducting import Conducting
+from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
 from dagrun.server.supervisor.settings import FleetSettings, Layout
@@ -154,11 +156,15 @@ def _tell_start(fleet: Fleet, held: HeldPort, layout: Layout, report: Report) ->
 
 def _tell_end(fleet: Fleet, report: Report) -> None:
     totals = fleet.totals()
-    calls = totals.get("answered", 0)
+    calls = sum(call["sizes"][0] for call in totals["calls"])
     report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    if rows := totals.get("rechecked", 0):
-        different = totals["different"]
+    if rows := _sum(totals, metrics.RECHECKED):
+        different = _sum(totals, metrics.DIFFERENT)
         report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+
+
+def _sum(totals: Document, name: str) -> int:
+    return sum(int(value) for found, _, value in totals["readings"] if found == name)
 
 
 class _Signals:

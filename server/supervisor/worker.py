@@ -2,7 +2,7 @@
 
 Guarantee: what it answers with has been proved in this very process; it loads and proves while
 the models before answer on, and keeps them when a proof fails. The end of the channel, or SIGTERM,
-ends it as the order to drain does, so it outlives no supervisor.
+ends it, so it outlives no supervisor.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import NamedTuple
 from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
+from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving.models import Models, NoModels, ServedModel
 from dagrun.server.serving.server import Server
 from dagrun.server.serving.settings import ServerSettings
@@ -107,7 +108,11 @@ class Loader:
 
 
 class Worker:
-    """One worker, between its first order and its last."""
+    """One worker, between its first order and its last.
+
+    Attributes:
+        drained: whether to give callers time to go elsewhere at the end.
+    """
 
     def __init__(self, channel: Channel, settings: ServerSettings, store: Path | None) -> None:
         self._channel, self._settings = channel, settings
@@ -116,6 +121,8 @@ class Worker:
         self._orders: SimpleQueue[Document] = SimpleQueue()
         self._proved: _Proved | None = None
         self._abandoned = 0
+        self.drained = False
+        self._idle = Recorder()
         self._ended = threading.Event()
 
     def run(self, orders: Iterator[Document]) -> None:
@@ -132,9 +139,13 @@ class Worker:
             elif "grant" in order:
                 self._grant(order["grant"])
             elif "drain" in order:
+                self.drained = True
                 break
         if self._server is not None:
-            self._server.drain()
+            if self.drained:
+                self._server.drain()
+            else:  # nobody is left to look after it: let the next server have the port
+                self._server.stop()
         self._ended.set()
         self._send_snapshot()
 
@@ -196,21 +207,15 @@ class Worker:
             self._send_snapshot()
 
     def _send_snapshot(self) -> None:
-        self._channel.send({"snapshot": self._totals()})
+        recorder = self._server.recorder if self._server else self._idle
+        self._channel.send({"snapshot": recorder.snapshot(), "arms": self._tallies()})
 
-    def _totals(self) -> Document:
-        if self._server is None:
-            return {}
-        rechecked = self._server.prediction.recheck.total
+    def _tallies(self) -> Document:
+        served = self._server.models.current if self._server else {}
         return {
-            "answered": self._server.prediction.answered,
-            "rechecked": rechecked.rows,
-            "different": rechecked.different,
-            "arms": {
-                name: {model.arms.label: model.arms.tallies()}
-                for name, model in self._server.models.current.items()
-                if model.arms
-            },
+            name: {model.arms.label: model.arms.tallies()}
+            for name, model in served.items()
+            if model.arms
         }
 
 
@@ -234,14 +239,20 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C reaches all processes of a terminal; what to do about it is the supervisor's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: channel.end())
     orders = iter(channel)
     start = next(orders)
     for folder in start["folders"]:
         sys.path.insert(0, folder)
     use_sources()
     store = Path(start["store"]) if start["store"] else None
-    Worker(channel, ServerSettings(**start["settings"]), store).run(orders)
+    worker = Worker(channel, ServerSettings(**start["settings"]), store)
+
+    def drain(*_: object) -> None:
+        worker.drained = True
+        channel.end()
+
+    signal.signal(signal.SIGTERM, drain)
+    worker.run(orders)
     return 0
 
 

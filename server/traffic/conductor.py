@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,8 +51,10 @@ class Conductor:
         self._book = OrderBook(catalog.store)
         self._trials: dict[str, _Trial] = {}
 
-    def look(self, name: str, tallies: Tallies) -> Verdict | None:
-        """Look at a model's canary and act; return the verdict, None when there is no canary.
+    def look(self, name: str, told: Iterable[Tallies]) -> Verdict | None:
+        """Look at what every worker has told of a model's canary, and act.
+
+        Returns the verdict, None when there is no canary.
 
         Raises what the store raises, but for a change by somebody else at the same moment, which
         stands.
@@ -66,7 +68,10 @@ class Conductor:
         trial = self._trials.get(name)
         if trial is None or trial.label != label:
             trial = self._trials[name] = _Trial(label, self._clock())
-        found = {arm: Tally.from_json(each) for arm, each in tallies.get(label, {}).items()}
+        found: dict[str, Tally] = {}
+        for tallies in told:
+            for arm, tally in tallies.get(label, {}).items():
+                found[arm] = found.get(arm, Tally()) + Tally.from_json(tally)
         verdict = judge(found.get("champion", Tally()), found.get(CANARY, Tally()), canary.policy)
         long_enough = self._clock() - trial.since >= canary.policy.min_seconds
         with contextlib.suppress(RefConflict):
@@ -108,14 +113,11 @@ class Conductor:
         self._report(f"{name}: canary @{canary.version} is the champion, {text}")
 
 
-def grants(per_worker: Mapping[int, Tallies], label: str) -> dict[int, int]:
-    """Return how many requests in all the canary may answer, by worker."""
-    given = {
-        worker: tallies.get(label, {}).get(CANARY, {}).get("answers", 0)
-        for worker, tallies in per_worker.items()
-    }
-    more = max(FIRST_ANSWERS, sum(given.values()))
-    return {worker: answers + max(1, more // len(given)) for worker, answers in given.items()}
+def grants(told: Sequence[Tallies], label: str) -> list[int]:
+    """Return for each worker how many requests in all the canary may answer."""
+    given = [tallies.get(label, {}).get(CANARY, {}).get("answers", 0) for tallies in told]
+    more = max(FIRST_ANSWERS, sum(given))
+    return [answers + max(1, more // len(given)) for answers in given]
 
 
 def step_label(canary: Canary) -> str:

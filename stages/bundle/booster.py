@@ -31,7 +31,6 @@ REGRESSIONS = {
     "reg:squarederror": "rmse",
     "reg:absoluteerror": "mae",
     "reg:pseudohubererror": "mphe",
-    "reg:squaredlogerror": "rmsle",
 }
 """Objectives whose prediction is the margin itself, in the label's unit, each with its metric.
 Source: https://xgboost.readthedocs.io/en/release_3.2.0/parameter.html#learning-task-parameters"""

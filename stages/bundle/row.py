@@ -50,6 +50,7 @@ class RowScorer:
     """Scores single rows of one bundle, with the bits of the batch path.
 
     Attributes:
+        predict: returns margin and probability of the row that was prepared last.
         left_to_xgboost: why the trees are not walked here; "" when they are.
     """
 
@@ -60,10 +61,10 @@ class RowScorer:
         self._pack = functools.partial(struct.Struct(f"{width}f").pack_into, self._buffer, 0)
         self.left_to_xgboost = ""
         try:
-            self._predict = _proven_walk(bundle, self._buffer)
+            self.predict = _proven_walk(bundle, self._buffer)
         except NotWalkable as error:
             self.left_to_xgboost = str(error)
-            self._predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
+            self.predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -76,8 +77,12 @@ class RowScorer:
         Values are float, int, str, bool or None; a timestamp is its microseconds since the
         epoch, a date its days.
         """
+        self.prepare(values)
+        return RowScore(*self.predict())
+
+    def prepare(self, values: Sequence[object]) -> None:
+        """Compute the features of one raw row, given as to `score`, for `predict`."""
         self._pack(*self._row(values))
-        return RowScore(*self._predict())
 
 
 def _proven_walk(

@@ -26,6 +26,7 @@ Float64s = npt.NDArray[np.float64]
 LEAST_ROWS = 30
 """Rows from which on a slice may be the worst of its column."""
 _MOST_SLICES = 1000
+_MOST = 1e150  # squares of greater numbers are infinite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def evaluate_regression(
     """Judge predicted numbers against labels.
 
     Args:
-        label: finite numbers of shape `(n,)`, not all equal.
+        label: numbers of shape `(n,)`, below 1e150 and not all equal.
         predicted: the model's values in the same unit, shape `(n,)`.
         constant: what one would say of every row without looking at it, such as the mean of the
             training labels.
@@ -129,7 +130,7 @@ def evaluate_regression(
             or a column has too many values to be slices.
     """
     labels = _finite(label, "label")
-    if len(labels) == 0 or (labels == labels[0]).all():
+    if len(labels) == 0 or _variation(labels) == 0.0:
         raise EvaluationInvalid(
             f"the {len(labels)} labels do not differ, so there is no variance to explain; take more"
         )
@@ -155,12 +156,11 @@ def evaluate_regression(
 def regression_scores(labels: Float64s, values: Float64s) -> RegressionScores:
     """Return the scores of `values` for finite float64 `labels` that are not all equal."""
     squares = np.square(values - labels)
-    around = np.square(labels - _mean(labels))
     return RegressionScores(
         rmse=math.sqrt(_mean(squares)),
         mae=_mean(np.abs(values - labels)),
         median_absolute_error=float(np.median(np.abs(values - labels))),
-        r2=1.0 - math.fsum(squares.tolist()) / math.fsum(around.tolist()),
+        r2=1.0 - math.fsum(squares.tolist()) / _variation(labels),
         mape=_mape(labels, values),
     )
 
@@ -186,6 +186,11 @@ def _slices(labels: Float64s, values: Float64s, name: str, column: pl.Series) ->
         )
 
 
+def _variation(labels: Float64s) -> float:
+    """Return the summed squares around the mean: 0.0 for labels that are as good as equal."""
+    return math.fsum(np.square(labels - _mean(labels)).tolist())
+
+
 def _mape(labels: Float64s, values: Float64s) -> float | None:
     return _mean(np.abs(values - labels) / labels) if (labels > 0).all() else None
 
@@ -198,7 +203,8 @@ def _finite(given: Numbers, what: str, rows: int | None = None) -> Float64s:
     values = numbers(given, what).astype(np.float64)
     if rows is not None and len(values) != rows:
         raise EvaluationInvalid(f"{what} has {len(values)} rows, the labels have {rows}")
-    if not np.isfinite(values).all():
-        bad = values[~np.isfinite(values)]
-        raise EvaluationInvalid(f"{what} holds {bad[0]!r}, which is no finite number")
+    fits = np.abs(values) < _MOST
+    if not fits.all():
+        bad = float(values[~fits][0])
+        raise EvaluationInvalid(f"{what} holds {bad!r}, which is no number below {_MOST:g}")
     return values

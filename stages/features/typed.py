@@ -7,6 +7,7 @@ The limit: a value of the right type in a wrong place is for digests and golden 
 
 from __future__ import annotations
 
+import functools
 import types
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,7 +17,7 @@ from dagrun.stages.ops.errors import SpecDamaged
 
 def check_fields(value: Any, what: str) -> None:
     """Raise `SpecDamaged` for `what` unless each field of a dataclass has its declared type."""
-    hints = _hints(type(value))
+    hints = _hints(value.__class__)
     for field in fields(value):
         given = getattr(value, field.name)
         if not fits(given, hints.get(field.name, Any)):
@@ -24,16 +25,12 @@ def check_fields(value: Any, what: str) -> None:
             raise SpecDamaged(what, problem)
 
 
+@functools.cache  # not a dict of the module's own, which would count as a constant in keys
 def _hints(kind: type[object]) -> dict[str, Any]:
-    if kind not in _FOUND:
-        try:
-            _FOUND[kind] = get_type_hints(kind)
-        except NameError:  # an op of one's own that imports a name for type checkers only
-            _FOUND[kind] = {}
-    return _FOUND[kind]
-
-
-_FOUND: dict[type[object], dict[str, Any]] = {}
+    try:
+        return get_type_hints(kind)
+    except NameError:  # an op of one's own that imports a name for type checkers only
+        return {}
 
 
 def fits(value: object, hint: Any) -> bool:

@@ -139,6 +139,9 @@ def test_unknown_statuses_are_still_ours() -> None:
         def details(self) -> str:
             return ""
 
+        def trailing_metadata(self) -> None:
+            return None
+
     error = failure("host:1", Odd())
     assert type(error) is CallFailed
     assert str(error) == "host:1: DATA_LOSS"

@@ -15,6 +15,7 @@ from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.client import (
     Client,
     DeadlinePassed,
+    MessageTooLarge,
     RequestInvalid,
     ServerBusy,
     ServerFailed,
@@ -178,7 +179,7 @@ def test_messages_are_limited(start: Start, make_row: Row) -> None:
     server = start(max_message_bytes=100_000)
     with (
         Client(server.address, timeout=20) as client,
-        pytest.raises(ServerBusy, match="larger than max"),
+        pytest.raises(MessageTooLarge, match="larger than max"),
     ):
         client.predict("flights", [make_row(carrier="x" * 200_000)])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from dagrun.server.client import Client
+from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
 from dagrun.server.serving.recheck import Recheck
 from dagrun.stages.bundle import Bundle
@@ -87,7 +88,7 @@ def test_rows_that_cannot_be_computed_again_are_counted_and_answered(
 
 def test_rows_too_many_are_dropped_and_no_share_takes_none(bundle: Bundle) -> None:
     served = ServedModel("flights", bundle)
-    recheck = Recheck(0.0, waiting=2)
+    recheck = Recheck(0.0, 2, Recorder())
     assert not any(recheck.wants() for _ in range(1_000))
     for _ in range(5):
         recheck.take((served, [], (), 0.0))

@@ -55,7 +55,7 @@ def test_a_classifier_has_no_value(connected: Client, make_row) -> None:
 def test_protobuf_reads_the_values_that_were_written(
     values: list[float], features: list[float]
 ) -> None:
-    parts = [answers.with_features(answers.encode(x, x, None), features) for x in values]
+    parts = [answers.with_features(answers.encode(0.5, x, None), features) for x in values]
     response = pb.PredictResponse.FromString(b"".join((*parts, answers.tail(None, 3, "9c41"))))
     assert (response.threshold, response.model_version) == (0.0, 3)
     for answer, value in zip(response.answers, values, strict=True):

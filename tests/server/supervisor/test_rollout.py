@@ -42,7 +42,7 @@ class Rolling(RuleBasedStateMachine):
 
     def obey(self) -> None:
         """Take in every order, and look at whom it reaches."""
-        serving = {n for n, worker in self.workers.items() if worker.serving}
+        serving = {n for n, worker in self.workers.items() if worker.serving or worker.told}
         for number, order in self.rollout.orders():
             worker = self.workers[number]
             if "routes" in order:
@@ -57,7 +57,7 @@ class Rolling(RuleBasedStateMachine):
                 # Nobody is left behind who cannot follow: all that serve have proved it.
                 for other in serving:
                     known = self.workers[other]
-                    newest = known.serving[0] if known.serving else 0
+                    newest = max(known.told, default=known.serving[0] if known.serving else 0)
                     assert switch in known.proved or newest >= switch
 
     def join(self) -> None:

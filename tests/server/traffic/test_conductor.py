@@ -52,7 +52,7 @@ class Stage:
     def look(self, champion: Tally, canary: Tally) -> str:
         order = self.canary
         told = {"champion": champion.to_json(), "canary": canary.to_json()}
-        verdict = self.conductor.look("flights", {step_label(order): told} if order else {})
+        verdict = self.conductor.look("flights", [{step_label(order): told}] if order else [])
         return verdict.kind if verdict else ""
 
 
@@ -89,7 +89,7 @@ def test_answers_of_an_earlier_step_do_not_count(catalog: Catalog) -> None:
     assert before
     told = {"champion": GOOD.to_json(), "canary": FAILING.to_json()}
     earlier = {f"{before.salt}.0": told}
-    verdict = stage.conductor.look("flights", earlier)
+    verdict = stage.conductor.look("flights", [earlier])
     assert verdict
     assert verdict.kind == "wait"
     assert stage.canary == before
@@ -121,7 +121,7 @@ def test_two_servers_decide_once(catalog: Catalog) -> None:
     assert order
     told = {step_label(order): {"champion": GOOD.to_json(), "canary": FAILING.to_json()}}
     assert stage.look(GOOD, FAILING) == "bad"
-    assert other.look("flights", told) is None
+    assert other.look("flights", [told]) is None
     assert said == []
 
 
@@ -132,6 +132,7 @@ def test_grants_are_divided_and_double() -> None:
             counting.failed()
         return {"salt.0": {"canary": counting.tally().to_json()}}
 
-    assert grants({1: {}, 2: {}}, "salt.0") == {1: FIRST_ANSWERS // 2, 2: FIRST_ANSWERS // 2}
-    assert grants({1: told(300), 2: told(100)}, "salt.0") == {1: 500, 2: 300}
-    assert grants({1: told(300), 2: told(100)}, "salt.1") == {1: 50, 2: 50}
+    assert grants([{}, {}], "salt.0") == [FIRST_ANSWERS // 2, FIRST_ANSWERS // 2]
+    assert grants([told(300), told(100)], "salt.0") == [500, 300]
+    assert grants([told(300), told(100)], "salt.1") == [50, 50]
+    assert grants([], "salt.0") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from dagrun.stages.bundle import Booster, FeatureMismatch
+from dagrun.stages.bundle.booster import REGRESSIONS
 from dagrun.stages.train import TrainingInvalid, fit_xgboost
 
 
@@ -124,3 +126,28 @@ def test_params_that_would_be_ignored_or_are_wrong_are_refused() -> None:
         fit(train, objective="reg:squareerror")
     with pytest.raises(TrainingInvalid, match="XGBoost says: value -3 for Parameter max_depth"):
         fit(train, max_depth=-3)
+
+
+@pytest.mark.parametrize("objective", REGRESSIONS)
+def test_a_regression_learns_numbers_and_stops_by_its_own_metric(objective: str) -> None:
+    def dear(part: pl.DataFrame) -> pl.DataFrame:
+        dollars = (pl.col("x").fill_null(0) + pl.col("z").fill_null(0) + 6) * 80_000
+        return part.with_columns(dollars.alias("late"))
+
+    slope = {"huber_slope": 50_000.0} if "huber" in objective else {}
+    train, test = dear(matrix(2000)), dear(matrix(500, seed=5))
+    booster = fit(train, dear(matrix(500, seed=9)), objective=objective, max_depth=4, **slope)
+    assert (booster.task, booster.objective) == ("regression", objective)
+    assert [name for name, _ in booster.history] == [
+        f"{part}-{REGRESSIONS[objective]}" for part in ("train", "valid")
+    ]
+    error = np.abs(booster.predict(test).values - test["late"].to_numpy())
+    naive = np.abs(np.median(test["late"].to_numpy()) - test["late"].to_numpy())
+    assert error.mean() < 0.25 * naive.mean()
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, 1e39])
+def test_a_number_that_float32_does_not_hold_is_no_label(value: float) -> None:
+    train = pl.DataFrame({"x": [0.0, 1.0], "late": [1.0, value]})
+    with pytest.raises(TrainingInvalid, match="no finite numbers of float32"):
+        fit(train, train, objective="reg:squarederror")

@@ -1,0 +1,110 @@
+"""Every metric by its name: what it counts, with which labels, and whether it only ever grows.
+
+Guarantee: what a server exposes is in `METRICS`, and nothing else; dashboards and alerts are
+checked against it. Units are seconds and bytes. Labels take values of a small set only: methods,
+status codes, served models and their versions and arms, never what a caller wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+from dagrun.engine.errors import DagrunError, listing
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(NamedTuple):
+    """One metric: `gauge` is true of this moment, the others count since the start."""
+
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """The value of one metric, its labels' values in the order of `Metric.labels`."""
+
+    name: str
+    labels: tuple[str, ...]
+    value: float
+
+
+class UnknownMetric(DagrunError):
+    """A reading of a metric that `METRICS` does not have, or with other labels."""
+
+    def __init__(self, name: str, labels: tuple[str, ...]) -> None:
+        self.name, self.labels = name, labels
+        super().__init__(
+            f"no metric {name} with {len(labels)} labels; declare it in "
+            f"dagrun.server.observe.metrics. Metrics: {listing(sorted(METRICS))}"
+        )
+
+
+PHASE_BOUNDS: Final = tuple(step * 10**power for power in range(3, 10) for step in (1, 2, 5))
+"""Upper bounds of the phases' buckets in nanoseconds: 1 us to 5 s."""
+REQUEST_BOUNDS: Final = tuple(
+    step * 10**power for power in range(4, 9) for step in (10, 15, 20, 30, 50, 70)
+)
+"""Upper bounds of the buckets of whole requests in nanoseconds: 100 us to 7 s."""
+
+_MODEL = ("model", "version", "arm")
+_CALL = ("method", *_MODEL)
+
+REQUESTS: Final = "dagrun_requests_total"
+ROWS: Final = "dagrun_rows_total"
+RECEIVED: Final = "dagrun_received_bytes_total"
+SENT: Final = "dagrun_sent_bytes_total"
+REQUEST_SECONDS: Final = "dagrun_request_seconds"
+PHASE_SECONDS: Final = "dagrun_phase_seconds"
+MODEL_INFO: Final = "dagrun_model_info"
+RECHECKED: Final = "dagrun_rechecked_rows_total"
+DIFFERENT: Final = "dagrun_rechecked_different_total"
+RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
+WAITING: Final = "dagrun_requests_waiting"
+THREADS: Final = "dagrun_threads"
+STREAMS: Final = "dagrun_streams_open"
+CPU_SECONDS: Final = "dagrun_cpu_seconds_total"
+RESIDENT: Final = "dagrun_resident_bytes"
+WORKERS: Final = "dagrun_workers"
+RESTARTS: Final = "dagrun_worker_restarts_total"
+READY: Final = "dagrun_ready"
+BUILD_INFO: Final = "dagrun_build_info"
+
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {
+        REQUESTS: Metric("counter", "Requests answered, by gRPC status code.", (*_CALL, "code")),
+        ROWS: Metric("counter", "Rows answered with a prediction.", _CALL),
+        RECEIVED: Metric("counter", "Bytes of the requests that were answered OK.", _CALL),
+        SENT: Metric("counter", "Bytes of the responses to them.", _CALL),
+        REQUEST_SECONDS: Metric(
+            "histogram", "From the queue to the whole response, of requests answered OK.", _CALL
+        ),
+        PHASE_SECONDS: Metric("histogram", "The same by phase.", (*_CALL, "phase")),
+        MODEL_INFO: Metric(
+            "gauge", "Workers that serve this bundle under this name.", (*_MODEL, "bundle")
+        ),
+        RECHECKED: Metric("counter", "Served rows that the batch twin computed again.", _MODEL),
+        DIFFERENT: Metric("counter", "Of these, rows with other bits: must stay 0.", _MODEL),
+        RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
+        WAITING: Metric("gauge", "Requests that no thread has taken yet.", ("pool",)),
+        THREADS: Metric("gauge", "Threads that answer.", ("pool",)),
+        STREAMS: Metric("gauge", "Open streams."),
+        CPU_SECONDS: Metric("counter", "CPU time of the workers."),
+        RESIDENT: Metric("gauge", "Resident memory of the workers."),
+        WORKERS: Metric("gauge", "Worker processes that serve."),
+        RESTARTS: Metric("counter", "Workers started again after one had ended."),
+        READY: Metric("gauge", "Whether the server is ready: 1 or 0."),
+        BUILD_INFO: Metric("gauge", "1, with what serves.", ("version", "python")),
+    }
+)
+
+
+def checked(reading: Reading) -> Reading:
+    """Return the reading. Raises `UnknownMetric`."""
+    metric = METRICS.get(reading.name)
+    if metric is None or len(metric.labels) != len(reading.labels):
+        raise UnknownMetric(reading.name, reading.labels)
+    return reading
