@@ -97,7 +97,11 @@ class ServedModel:
         """Return this model as an arm; scorers and counts are the same."""
         one = copy.copy(self)
         one.arm = arm
+        one.labels = self.labels._replace(arm=arm.name)
         return one
+
+    def __str__(self) -> str:
+        return f"@{self.version.version}" if self.version else self.bundle.digest[:12]
 
     @property
     def scorer(self) -> RowScorer:

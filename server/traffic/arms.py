@@ -9,18 +9,28 @@ it may not or cannot answer the champion answers, so no caller sees a failing ca
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
+
+import grpc
 
 from dagrun.server.traffic.tally import Counting, edges
 
 if TYPE_CHECKING:
     from dagrun.server.serving.models import ServedModel
 
+Attempt = tuple[bytes, Sequence[float]]
+"""A response and the margins of its rows."""
+
 CHAMPION = "champion"
+STICKY = "dagrun-key"
+"""The metadata whose value decides the arm."""
+_LOGGER = logging.getLogger(__name__)
 _BROKEN = 5
 """Failures, more than half of its answers, after which an arm is left alone in this worker."""
 
@@ -56,8 +66,10 @@ class Arm:
         """Let it answer so many requests in all, unless it has stopped itself."""
         self._granted = answers
 
-    def failed(self) -> None:
-        """Count a request that it should have answered and could not."""
+    def failed(self, error: Exception) -> None:
+        """Count a request that it should have answered and could not; tell of the first."""
+        if not self._errors:
+            _LOGGER.warning("%s %s fails what the champion answers: %s", self.name, self.model, error)
         self.counting.failed()
         self._errors += 1
         if self._errors >= _BROKEN and 2 * self._errors > self.counting.tally().answers:
@@ -108,6 +120,24 @@ class Arms:
                 return arm if arm.take() else self.champion
         return self.champion
 
+    def answer(self, key: str, attempt: Callable[[ServedModel], Attempt]) -> bytes:
+        """Return the response of the arm for a key, or of the champion when that arm fails.
+
+        `attempt` makes a response with one model. What the champion raises is raised.
+        """
+        arm, started = self.choose(key), perf_counter_ns()
+        try:
+            response, margins = attempt(arm.model)
+        except Exception as error:
+            if arm is self.champion:
+                raise
+            # If the champion refuses it too, the fault is the caller's.
+            response, _ = attempt(self.champion.model)
+            arm.failed(error)
+            return response
+        arm.counting.answered(perf_counter_ns() - started, margins)
+        return response
+
     def grant(self, answers: Mapping[str, float]) -> None:
         """Let the arms of these names answer so many requests in all."""
         for arm in self._others:
@@ -121,3 +151,11 @@ class Arms:
     def _place(self, key: str) -> float:
         digest = blake2b(key.encode(), digest_size=8, key=self._salt).digest()
         return int.from_bytes(digest) / 2**64
+
+
+def sticky_key(context: grpc.ServicerContext) -> str:
+    """Return the key that a call came with, "" for none."""
+    for name, value in context.invocation_metadata() or ():
+        if name == STICKY:
+            return str(value)
+    return ""

@@ -70,7 +70,7 @@ def test_an_arm_answers_what_it_was_granted_and_no_more(model: ServedModel) -> N
 def test_an_arm_that_fails_most_of_its_answers_stops_itself(model: ServedModel) -> None:
     made = arms(model, {"canary": 1.0})
     for _ in range(5):
-        made.choose("key").failed()
+        made.choose("key").failed(ValueError("planted"))
     assert made.choose("key").name == CHAMPION
     made.grant({"canary": UNLIMITED})
     assert made.choose("key").name == CHAMPION
@@ -81,7 +81,7 @@ def test_an_arm_that_fails_now_and_then_goes_on(model: ServedModel) -> None:
     for _ in range(10):
         arm = made.choose("key")
         arm.counting.answered(1_000, [0.0])
-        arm.failed()
+        arm.failed(ValueError("planted"))
     assert made.choose("key").name == "canary"
 
 
@@ -91,3 +91,28 @@ def test_tallies_are_told_by_arm(model: ServedModel) -> None:
     told = made.tallies()
     assert told["canary"]["answers"] == 1
     assert told[CHAMPION]["answers"] == 0
+
+
+def test_the_champion_answers_what_an_arm_fails(model: ServedModel) -> None:
+    made = arms(model, {"canary": 1.0})
+
+    def attempt(which: ServedModel) -> tuple[bytes, list[float]]:
+        if which.arm is not made.champion:
+            raise ValueError("planted")
+        return b"response", [0.5]
+
+    assert made.answer("key", attempt) == b"response"
+    told = made.tallies()
+    assert (told["canary"]["answers"], told["canary"]["errors"]) == (1, 1)
+    assert told[CHAMPION]["answers"] == 0
+
+
+def test_what_both_refuse_is_the_callers_fault(model: ServedModel) -> None:
+    made = arms(model, {"canary": 1.0})
+
+    def attempt(which: ServedModel) -> tuple[bytes, list[float]]:
+        raise ValueError(f"refused by {which.arm.name if which.arm else which}")
+
+    with pytest.raises(ValueError, match="refused by champion"):
+        made.answer("key", attempt)
+    assert made.tallies()["canary"]["answers"] == 0
