@@ -162,6 +162,11 @@ def served_name(target: str) -> str:
     return target.removesuffix(f"@{DEFAULT_ALIAS}")
 
 
+def checked_model(name: str) -> str:
+    """Return a name that a model can have. Raises `NameInvalid`."""
+    return _checked("a model", name)
+
+
 def version_ref(name: str, number: int) -> str:
     """Return the ref of a version. Raises `NameInvalid`."""
     return f"models/{_checked('a model', name)}/versions/{number}"

@@ -48,6 +48,8 @@ COMMANDS = {
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
+    "explain": f"{_MODEL}:explain",
+    "proto": f"{_MODEL}:proto",
 }
 
 

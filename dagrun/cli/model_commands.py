@@ -78,6 +78,49 @@ def predict(**options: Any) -> int:
     return carry_out("dagrun.cli.predict:predict", options)
 
 
+@click.command(epilog="Example: dagrun explain flights@champion today.parquet")
+@click.argument("name", metavar="NAME[@ALIAS]|FILE")
+@click.argument("rows", metavar="INPUT", type=_FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Write every contribution of every row to this .parquet or .csv.",
+)
+@click.option(
+    "--first", type=click.IntRange(min=1), default=3, show_default=True, help="Rows to show."
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Features to show."
+)
+@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="As for predict.")
+@pipeline_option
+def explain(**options: Any) -> int:
+    """Tell what each feature adds to the margin of the rows in INPUT.
+
+    Contributions and bias sum to the margin, up to float32 rounding.
+    """
+    return carry_out("dagrun.cli.explain:explain", options)
+
+
+@click.command(epilog="Example: dagrun proto flights@champion -o flights.proto")
+@click.argument("names", metavar="NAME[@ALIAS]...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Where to write it. [default: standard output]",
+)
+@pipeline_option
+def proto(**options: Any) -> int:
+    """Write a model's typed .proto file.
+
+    Several versions of the model, as NAME@champion NAME@challenger, give one with the columns of
+    them all.
+    """
+    return carry_out("dagrun.cli.proto:proto", options)
+
+
 @click.command(epilog="Example: dagrun export flights@champion -o flights.bundle")
 @click.argument("name", metavar="NAME[@ALIAS]")
 @click.option(

@@ -121,7 +121,7 @@ def predict(
     check_output(written)
     try:
         if target is None:
-            called, bundle = _open_bundle(name, pipeline)
+            called, bundle = open_bundle(name, pipeline)
             check(bundle).require()
             scored = _score(Offline(bundle), Path(rows), nulls)
         else:
@@ -160,7 +160,7 @@ def _score(scorer: Scorer, rows: Path, nulls: tuple[str, ...]) -> pl.DataFrame:
     return frame.hstack(scorer.score(frame))
 
 
-def _open_bundle(name: str, pipeline: str | None) -> tuple[str, Bundle]:
+def open_bundle(name: str, pipeline: str | None) -> tuple[str, Bundle]:
     """Return what a bundle is called and the bundle."""
     use_project(pipeline)
     source = find_source(name)

@@ -27,6 +27,7 @@ from dagrun.server.serving.refusals import ModelNotServed
 from dagrun.server.serving.rows import RowReader, wire
 from dagrun.stages.bundle import (
     Bundle,
+    Field,
     GoldenReport,
     ModelVersion,
     Registry,
@@ -65,18 +66,26 @@ class ServedModel:
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
         rechecked: what came of the served rows that were computed again.
+        fields: all fields that typed rows of the model ever had; none for a bundle from a file.
         arms: the arms that share its requests, itself among them; None without any.
         arm: the arm that it is.
+        whole: this model without arms, the same for all that were made of it.
     """
 
     arms: Arms | None = None
     arm: Arm | None = None
 
-    def __init__(self, name: str, bundle: Bundle, version: ModelVersion | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        version: ModelVersion | None = None,
+        fields: Sequence[Field] = (),
+    ) -> None:
         """Replay the golden rows. Raises `GoldenMismatch`."""
         self.golden: GoldenReport = check(bundle)
         self.golden.require()
-        self.name, self.bundle, self.version = name, bundle, version
+        self.name, self.bundle, self.version, self.fields = name, bundle, version, fields
         self.labels = Labels(name, str(version.version) if version else bundle.digest[:12])
         self.reader = RowReader(bundle.spec.inputs)
         self.threshold = bundle.threshold
@@ -86,6 +95,7 @@ class ServedModel:
         self.rechecked = Rechecked()
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
+        self.whole = self
 
     def with_arms(self, arms: Arms) -> ServedModel:
         """Return this model, sharing its requests with these arms."""
@@ -102,6 +112,11 @@ class ServedModel:
 
     def __str__(self) -> str:
         return f"@{self.version.version}" if self.version else self.bundle.digest[:12]
+
+    @property
+    def family(self) -> str:
+        """The model's name in the registry, which its versions share."""
+        return self.version.name if self.version else self.name
 
     @property
     def scorer(self) -> RowScorer:
@@ -173,6 +188,15 @@ class Models:
         """The models by name: a picture that later changes leave alone."""
         return self._models
 
+    def elsewhere(self, model: ServedModel) -> frozenset[str]:
+        """Return the columns that only other live versions of the model declare.
+
+        Callers that serve several versions at once send them; this one ignores them.
+        """
+        live = [other for other in self._models.values() if other.family == model.family]
+        declared = {column.name for other in live for column in other.bundle.spec.inputs}
+        return frozenset(declared.difference(column.name for column in model.bundle.spec.inputs))
+
     def get(self, name: str) -> ServedModel:
         """Return one model. Raises `ModelNotServed`."""
         try:
@@ -195,7 +219,14 @@ def load(source: str | Path, registry: Registry | None = None) -> ServedModel:
     if registry is None:
         raise DefinitionError(f"{source!r} is a name in a registry, and no registry was given")
     version = registry.resolve(source)
-    return ServedModel(served_name(source), registry.load(version), version)
+    return registered(served_name(source), version, registry)
+
+
+def registered(name: str, version: ModelVersion, registry: Registry) -> ServedModel:
+    """Load and prove a version, to be served by this name. Raises what `load` does."""
+    bundle = registry.load(version)
+    fields = registry.fields(version.name, bundle.spec.inputs)
+    return ServedModel(name, bundle, version, fields)
 
 
 def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:

@@ -7,7 +7,7 @@ nothing for a request that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter_ns
 
 import grpc
@@ -70,16 +70,32 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictRequest, data)
         model = self._models.get(request.model)
-        TURN.labels = labels = model.labels
+        TURN.labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
-        read_at = perf_counter_ns()
-        response, featured, modelled = _score(
-            model, values, self.recheck, features=request.include_features
+        return self.respond(
+            model, values, features=request.include_features, started=started, received=len(data)
         )
+
+    def respond(
+        self,
+        model: ServedModel,
+        rows: Sequence[Sequence[Scalar]],
+        *,
+        features: bool,
+        started: int,
+        received: int,
+    ) -> bytes:
+        """Score admitted rows, and return the bytes of a `PredictResponse`.
+
+        `started` is when the work began, in nanoseconds of `perf_counter_ns`; `received` the
+        request's size in bytes.
+        """
+        read_at = perf_counter_ns()
+        response, featured, modelled = _score(model, rows, self.recheck, features=features)
         featured += read_at
         modelled += featured
         moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
-        self.recorder.predict[labels].add((*moments, len(values), len(data), len(response)))
+        self.recorder.predict[model.labels].add((*moments, len(rows), received, len(response)))
         return response
 
     def admit(
@@ -89,14 +105,29 @@ class Prediction:
 
         Raises `TooMuch`, advising what to do `instead`, and `ValuesRefused`.
         """
-        rows, most = request.rows, self._settings.max_rows
-        if len(rows) > most:
-            raise TooMuch("rows", len(rows), most, instead)
+        rows = request.rows
+        self.check_size(rows, instead)
         read = model.reader.read
         try:
             return [read(row.values) for row in rows]
         except NotAdmitted:
-            raise self._refused(model, parsed(type(request), data)) from None
+            again = parsed(type(request), data)
+        extra = self._models.elsewhere(model)
+        if not extra:
+            raise self._refused(model, again)
+        _drop(extra, again)
+        try:
+            return [read(row.values) for row in again.rows]
+        except NotAdmitted:
+            again = parsed(type(request), data)
+            _drop(extra, again)
+            raise self._refused(model, again) from None
+
+    def check_size(self, rows: Sized, instead: str) -> None:
+        """Raise `TooMuch`, advising what to do `instead`, for more rows than are let in."""
+        most = self._settings.max_rows
+        if len(rows) > most:
+            raise TooMuch("rows", len(rows), most, instead)
 
     def predict_table(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a table."""
@@ -108,7 +139,8 @@ class Prediction:
         TURN.labels = model.labels
         frame = read_table(request.table, self._settings.max_table_rows)
         known = [column.name for column in model.bundle.spec.inputs]
-        if unknown := [name for name in frame.columns if name not in known]:
+        taken = {*known, *self._models.elsewhere(model)}
+        if unknown := [name for name in frame.columns if name not in taken]:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
@@ -179,6 +211,14 @@ def _score(
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
     return b"".join((*parts, model.tail)), in_features, in_model
+
+
+def _drop(columns: Iterable[str], request: Rows) -> None:
+    for row in request.rows:
+        values = row.values
+        for column in columns:
+            if column in values:
+                del values[column]
 
 
 def _extra(name: str, known: Sequence[str]) -> Violation:

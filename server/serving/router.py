@@ -48,28 +48,67 @@ class Limited:
 class Router(grpc.GenericRpcHandler):
     """Finds handlers; gRPC asks it on its own thread, before a request is queued."""
 
-    def __init__(self, methods: Mapping[str, Handler | Unary | Limited], calls: Calls) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Handler | Unary | Limited],
+        others: Callable[[str], Limited | None],
+        calls: Calls,
+    ) -> None:
+        """Find `methods`, and whatever `others` knows at the time of a call."""
+        self._others, self._calls = others, calls
         self._handlers: dict[str, Handler] = {}
-        self._limited: dict[str, tuple[Pool, int, Handler]] = {}
+        self._limited: dict[str, _Choice] = {}
+        self._found: dict[str, tuple[Limited, _Choice]] = {}
         for path, method in methods.items():
-            name = path.rpartition("/")[2]
             if isinstance(method, Limited):
-                refusing = method.refused.handler(name, calls)
-                self._limited[path] = (method.pool, method.waiting, refusing)
-                self._handlers[path] = method.admitted.handler(name, calls)
+                self._limited[path] = self._choice(path, method)
+            elif isinstance(method, Unary):
+                self._handlers[path] = method.handler(_name(path), calls)
             else:
-                self._handlers[path] = (
-                    method.handler(name, calls) if isinstance(method, Unary) else method
-                )
+                self._handlers[path] = method
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Return the handler of a call, None for a method that does not exist."""
         path = handler_call_details.method
         if limited := self._limited.get(path):
-            pool, most, refusing = limited
-            if pool.waiting >= most:
-                return refusing
-        return self._handlers.get(path)
+            return limited.handler
+        return self._handlers.get(path) or self._other(path)
+
+    def _other(self, path: str) -> Handler | None:
+        limited = self._others(path)
+        if limited is None:
+            return None
+        found, choice = self._found.get(path, (None, None))
+        if found is not limited or choice is None:
+            choice = self._choice(path, limited)
+            self._found[path] = limited, choice
+        return choice.handler
+
+    def _choice(self, path: str, method: Limited) -> _Choice:
+        name = _name(path)
+        return _Choice(
+            method.pool,
+            method.waiting,
+            method.admitted.handler(name, self._calls),
+            method.refused.handler(name, self._calls),
+        )
+
+
+class _Choice(NamedTuple):
+    """What answers a limited method, and what refuses it."""
+
+    pool: Pool
+    waiting: int
+    admitting: Handler
+    refusing: Handler
+
+    @property
+    def handler(self) -> Handler:
+        return self.refusing if self.pool.waiting >= self.waiting else self.admitting
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def unary(method: Method, pool: Pool | None = None) -> Unary:

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
+from dagrun.server.protocols.reflection import Reflection
+from dagrun.server.protocols.typed import Typed
 from dagrun.server.serving import health, prediction
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.health import SERVING, Health
@@ -27,7 +30,7 @@ from dagrun.server.serving.listening import CannotListen
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import Busy
+from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
@@ -58,11 +61,12 @@ class Server:
         self._threads = Pool(self.settings.threads, "predict")
         self._tables = Pool(self.settings.table_threads, "table")
         self._refusals = Pool(1, "refuse")
+        self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), calls)],
+            handlers=[Router(self._methods(), self._typed.method, calls)],
             options=_options(self.settings),
         )
         self.port = self._bind()
@@ -135,13 +139,7 @@ class Server:
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
         settings, answers = self.settings, self.prediction
         return {
-            f"/{prediction.SERVICE}/Predict": Limited(
-                answers.predict,
-                self._threads,
-                waiting=settings.waiting,
-                refusals=self._refusals,
-                busy=lambda: Busy("requests", settings.retry_after_ms),
-            ),
+            f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
             f"/{prediction.SERVICE}/PredictTable": Limited(
                 answers.predict_table,
                 self._tables,
@@ -169,6 +167,15 @@ class Server:
             **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
         }
 
+    def _of_rows(self, method: Method) -> Limited:
+        return Limited(
+            method,
+            self._threads,
+            waiting=self.settings.waiting,
+            refusals=self._refusals,
+            busy=lambda: Busy("requests", self.settings.retry_after_ms),
+        )
+
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
         for model in self.models.current.values():
@@ -181,7 +188,7 @@ class Server:
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = reflection.ReflectionServicer(services)
+        servicer = Reflection(services, descriptor_pool.Default(), self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True

@@ -23,7 +23,7 @@ from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DagrunError, StoreError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe.recorder import Recorder
-from dagrun.server.serving.models import Models, NoModels, ServedModel
+from dagrun.server.serving.models import Models, NoModels, ServedModel, registered
 from dagrun.server.serving.server import Server
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Channel, Document
@@ -103,8 +103,7 @@ class Loader:
             return ServedModel(bundle.name, bundle)
         if self._registry is None:
             raise ValueError(f"{name!r} is to be loaded from a store, and none was given")
-        version = ModelVersion(**model["version"])
-        return ServedModel(name, self._registry.load(version), version)
+        return registered(name, ModelVersion(**model["version"]), self._registry)
 
 
 class Worker:

@@ -8,6 +8,7 @@ from dagrun.stages.bundle.contributions import (
     contributions,
     explain,
 )
+from dagrun.stages.bundle.field_numbers import Field
 from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
@@ -34,6 +35,7 @@ __all__ = [
     "Difference",
     "FeatureMismatch",
     "FeatureNameTaken",
+    "Field",
     "GoldenMismatch",
     "GoldenReport",
     "GoldenRows",

@@ -7,12 +7,22 @@ however many processes it is registered. The bundle's bytes are a blob of the st
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from dagrun.engine.context import current
 from dagrun.engine.store.refs import RefConflict
 from dagrun.engine.store.store import Store
 from dagrun.stages.bundle.bundle import Bundle, BundleDamaged
-from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog, alias_ref, model_version, version_ref
+from dagrun.stages.bundle.field_numbers import Field, give_fields
+from dagrun.stages.catalog import (
+    DEFAULT_ALIAS,
+    Catalog,
+    alias_ref,
+    checked_model,
+    model_version,
+    version_ref,
+)
+from dagrun.stages.features import Column
 from dagrun.stages.versions import ModelVersion
 
 __all__ = ["DEFAULT_ALIAS", "Registry", "register"]
@@ -30,6 +40,13 @@ class Registry(Catalog):
             found = f"has digest {bundle.digest[:12]}, {version} is {version.bundle[:12]}"
             raise BundleDamaged("the manifest", found)
         return bundle
+
+    def fields(self, name: str, columns: Sequence[Column]) -> tuple[Field, ...]:
+        """Return all fields that typed rows of a model ever had, those of `columns` among them.
+
+        Columns that have no number yet are given one, for ever.
+        """
+        return give_fields(self.store.refs, checked_model(name), columns)
 
     def register(
         self,
@@ -54,6 +71,7 @@ class Registry(Catalog):
         blob = self.store.blobs.put_bytes(bundle.to_bytes())  # first: it heals a damaged one
         value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
         version = self._find(name, bundle.digest) or self._add(name, value, reason)
+        self.fields(name, bundle.spec.inputs)  # so that numbers follow the order of versions
         if alias is not None:
             self._publish(version, alias, reason)
         return version
