@@ -188,12 +188,20 @@ class Models:
         """The models by name: a picture that later changes leave alone."""
         return self._models
 
+    @property
+    def live(self) -> Iterable[ServedModel]:
+        """Every version that answers requests, arms among them, each without its arms."""
+        for model in self._models.values():
+            yield model.whole
+            if model.arms:
+                yield from (arm.model.whole for arm in model.arms.others)
+
     def elsewhere(self, model: ServedModel) -> frozenset[str]:
         """Return the columns that only other live versions of the model declare.
 
         Callers that serve several versions at once send them; this one ignores them.
         """
-        live = [other for other in self._models.values() if other.family == model.family]
+        live = [other for other in self.live if other.family == model.family]
         declared = {column.name for other in live for column in other.bundle.spec.inputs}
         return frozenset(declared.difference(column.name for column in model.bundle.spec.inputs))
 

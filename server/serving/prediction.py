@@ -31,6 +31,7 @@ from dagrun.server.serving.refusals import (
 from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
+from dagrun.server.traffic.arms import Attempt, attempted, sticky_key
 from dagrun.stages.bundle import score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
@@ -70,6 +71,19 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictRequest, data)
         model = self._models.get(request.model)
+        if model.arms is not None:
+            # Parsed again for each attempt: reading rows may change them.
+            return model.arms.answer(
+                sticky_key(context),
+                lambda arm: attempted(
+                    self._predict(arm, parsed(pb.PredictRequest, data), data, started)
+                ),
+            )
+        return self._predict(model, request, data, started)
+
+    def _predict(
+        self, model: ServedModel, request: pb.PredictRequest, data: bytes, started: int
+    ) -> bytes:
         TURN.labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
         return self.respond(
@@ -136,6 +150,15 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
+        if model.arms is not None:
+            return model.arms.answer(
+                sticky_key(context), lambda arm: self._table(arm, request, len(data), started)
+            )
+        return self._table(model, request, len(data), started).response
+
+    def _table(
+        self, model: ServedModel, request: pb.PredictTableRequest, received: int, started: int
+    ) -> Attempt:
         TURN.labels = model.labels
         frame = read_table(request.table, self._settings.max_table_rows)
         known = [column.name for column in model.bundle.spec.inputs]
@@ -155,8 +178,8 @@ class Prediction:
         table = write_table(answers.with_confidence(scores))
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
-        self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
-        return response
+        self.recorder.table[model.labels].add((*moments, frame.height, received, len(response)))
+        return Attempt(response, scores["margin"])
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""

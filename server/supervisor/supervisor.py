@@ -21,8 +21,8 @@ from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe import metrics
 from dagrun.server.serving.listening import HeldPort
-from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.channel import Document
+from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.routes import Watch
 from dagrun.server.supervisor.settings import FleetSettings, Layout

@@ -15,17 +15,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
+import polars as pl
 
+from dagrun.proto.dagrun_v1_pb2 import PredictResponse
 from dagrun.server.traffic.tally import Counting, edges
 
 if TYPE_CHECKING:
     from dagrun.server.serving.models import ServedModel
 
-Attempt = tuple[bytes, Sequence[float]]
-"""A response and the margins of its rows."""
+_MOST_COUNTED = 1_000
+"""Rows of one response whose margins are counted; of larger ones an even part."""
 
 CHAMPION = "champion"
 STICKY = "dagrun-key"
@@ -33,6 +35,13 @@ STICKY = "dagrun-key"
 _LOGGER = logging.getLogger(__name__)
 _BROKEN = 5
 """Failures, more than half of its answers, after which an arm is left alone in this worker."""
+
+
+class Attempt(NamedTuple):
+    """A response, and the margins of its rows in order."""
+
+    response: bytes
+    margins: Sequence[float] | pl.Series
 
 
 class Arm:
@@ -48,7 +57,8 @@ class Arm:
     def __init__(
         self, name: str, model: ServedModel, below: float, edges: Sequence[float], granted: float
     ) -> None:
-        self.name, self.model, self.below = name, model.as_arm(self), below
+        self.name, self.below = name, below
+        self.model = model.as_arm(self)
         self.counting = Counting(edges)
         self._lock = threading.Lock()
         self._given, self._granted = 0, granted
@@ -69,7 +79,9 @@ class Arm:
     def failed(self, error: Exception) -> None:
         """Count a request that it should have answered and could not; tell of the first."""
         if not self._errors:
-            _LOGGER.warning("%s %s fails what the champion answers: %s", self.name, self.model, error)
+            _LOGGER.warning(
+                "%s %s fails what the champion answers: %s", self.name, self.model, error
+            )
         self.counting.failed()
         self._errors += 1
         if self._errors >= _BROKEN and 2 * self._errors > self.counting.tally().answers:
@@ -81,6 +93,7 @@ class Arms:
 
     Attributes:
         champion: who answers what no other arm does.
+        others: the other arms.
         label: of the order and its step; tallies of different labels must not be added up.
     """
 
@@ -106,7 +119,7 @@ class Arms:
         bins = edges(champion.bundle.golden.margins.tolist())
         self.champion = Arm(CHAMPION, champion, 1.0, bins, float("inf"))
         below = itertools.accumulate(share for _, share in others.values())
-        self._others = [
+        self.others = [
             Arm(name, model, end, bins, granted)
             for (name, (model, _)), end in zip(others.items(), below, strict=True)
         ]
@@ -115,7 +128,7 @@ class Arms:
     def choose(self, key: str) -> Arm:
         """Return the arm for a key, "" for none."""
         place = self._place(key) if key else random.random()
-        for arm in self._others:
+        for arm in self.others:
             if place < arm.below:
                 return arm if arm.take() else self.champion
         return self.champion
@@ -128,6 +141,7 @@ class Arms:
         arm, started = self.choose(key), perf_counter_ns()
         try:
             response, margins = attempt(arm.model)
+            took = perf_counter_ns() - started
         except Exception as error:
             if arm is self.champion:
                 raise
@@ -135,22 +149,29 @@ class Arms:
             response, _ = attempt(self.champion.model)
             arm.failed(error)
             return response
-        arm.counting.answered(perf_counter_ns() - started, margins)
+        rows = len(margins)
+        arm.counting.answered(took, list(margins[:: 1 + rows // _MOST_COUNTED]), rows)
         return response
 
     def grant(self, answers: Mapping[str, float]) -> None:
         """Let the arms of these names answer so many requests in all."""
-        for arm in self._others:
+        for arm in self.others:
             if arm.name in answers:
                 arm.grant(answers[arm.name])
 
     def tallies(self) -> dict[str, dict[str, object]]:
         """Return what each arm did, as documents by its name."""
-        return {arm.name: arm.counting.tally().to_json() for arm in (self.champion, *self._others)}
+        return {arm.name: arm.counting.tally().to_json() for arm in (self.champion, *self.others)}
 
     def _place(self, key: str) -> float:
         digest = blake2b(key.encode(), digest_size=8, key=self._salt).digest()
         return int.from_bytes(digest) / 2**64
+
+
+def attempted(response: bytes) -> Attempt:
+    """Return a `PredictResponse` with the margins that it holds."""
+    answers = PredictResponse.FromString(response).answers
+    return Attempt(response, [answer.margin for answer in answers])
 
 
 def sticky_key(context: grpc.ServicerContext) -> str:

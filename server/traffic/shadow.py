@@ -3,8 +3,8 @@
 Guarantee: it answers nobody, delays nobody, and what it does wrong is counted, never raised. Rows
 are compared as what they are: features by their bits under names that both versions have, margins
 by their difference, labels by each version's own threshold. Where it ends: it sees the rows of
-`Predict` that it is offered, as the answering version read them; a column that only the shadow needs
-is not there, and then no row can be compared, which is counted too.
+`Predict` that it is offered, as the answering version read them; a column that only the shadow
+needs is not there, and then no row can be compared, which is counted too.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ class Counting:
         self._durations: dict[int, int] = {}
         self._margins: dict[int, int] = {}
 
-    def answered(self, nanoseconds: int, margins: Sequence[float]) -> None:
-        """Count a request that was answered with these margins, one for each of its rows."""
-        bucket = _bucket(nanoseconds / max(1, len(margins)))
+    def answered(self, nanoseconds: int, margins: Sequence[float], rows: int = 1) -> None:
+        """Count a request for so many rows that was answered, with the margins of some."""
+        bucket = _bucket(nanoseconds / max(1, rows))
         bins = [bisect_right(self._edges, margin) for margin in margins]
         with self._lock:
             self._answers += 1

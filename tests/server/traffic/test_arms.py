@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from dagrun.server.serving.models import ServedModel
-from dagrun.server.traffic.arms import CHAMPION, Arms
+from dagrun.server.traffic.arms import CHAMPION, Arms, Attempt
 
 UNLIMITED = float("inf")
 
@@ -96,10 +96,10 @@ def test_tallies_are_told_by_arm(model: ServedModel) -> None:
 def test_the_champion_answers_what_an_arm_fails(model: ServedModel) -> None:
     made = arms(model, {"canary": 1.0})
 
-    def attempt(which: ServedModel) -> tuple[bytes, list[float]]:
+    def attempt(which: ServedModel) -> Attempt:
         if which.arm is not made.champion:
             raise ValueError("planted")
-        return b"response", [0.5]
+        return Attempt(b"response", [0.5])
 
     assert made.answer("key", attempt) == b"response"
     told = made.tallies()
@@ -110,7 +110,7 @@ def test_the_champion_answers_what_an_arm_fails(model: ServedModel) -> None:
 def test_what_both_refuse_is_the_callers_fault(model: ServedModel) -> None:
     made = arms(model, {"canary": 1.0})
 
-    def attempt(which: ServedModel) -> tuple[bytes, list[float]]:
+    def attempt(which: ServedModel) -> Attempt:
         raise ValueError(f"refused by {which.arm.name if which.arm else which}")
 
     with pytest.raises(ValueError, match="refused by champion"):
