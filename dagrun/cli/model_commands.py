@@ -43,6 +43,18 @@ _FILE = click.Path(exists=True, dir_okay=False)
     show_default=True,
     help="Share of the served rows that the batch twin computes again, to compare.",
 )
+@click.option(
+    "--log/--no-log",
+    default=True,
+    show_default=True,
+    help="Whether to log predictions as Parquet files.",
+)
+@click.option(
+    "--log-folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Where to. [default: .dagrun/predictions of the project]",
+)
 def serve(**options: Any) -> int:
     """Serve models over gRPC.
 
@@ -62,6 +74,18 @@ def serve(**options: Any) -> int:
     help="Where to write: .parquet or .csv.",
 )
 @click.option("--target", metavar="HOST:PORT", help="Let this server score; the bits are the same.")
+@click.option("--tls", is_flag=True, help="Encrypt, trusting well-known authorities.")
+@click.option("--tls-roots", type=_FILE, metavar="PEM", help="Encrypt, trusting these authorities.")
+@click.option("--tls-cert", type=_FILE, metavar="PEM", help="The certificate to show the server.")
+@click.option("--tls-key", type=_FILE, metavar="PEM", help="The key of that certificate.")
+@click.option("--token-file", type=_FILE, metavar="FILE", help="A token to show the server.")
+@click.option(
+    "--from-row",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Leave out the first N rows, as those scored before a failure.",
+)
 @click.option(
     "--null",
     "nulls",

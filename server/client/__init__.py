@@ -26,7 +26,7 @@ from dagrun.server.client.settings import (
     Tls,
     TokenUnprotected,
 )
-from dagrun.server.client.values import ValueUnsupported
+from dagrun.server.client.values import KeysUnmatched, ValueUnsupported
 
 __all__ = [
     "Answer",
@@ -40,6 +40,7 @@ __all__ = [
     "ColumnInfo",
     "CredentialsUnreadable",
     "DeadlinePassed",
+    "KeysUnmatched",
     "MessageTooLarge",
     "MethodUnknown",
     "ModelInfo",

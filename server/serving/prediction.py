@@ -14,8 +14,10 @@ import grpc
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.prediction_log import UNNAMED, PredictionLog
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving import answers
+from dagrun.server.serving.aside import Aside
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.recheck import Recheck
@@ -32,7 +34,7 @@ from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.server.traffic.arms import Attempt, attempted, sticky_key
-from dagrun.stages.bundle import score
+from dagrun.stages.bundle import RowScore, score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -44,8 +46,10 @@ model whose trees are walked (7 us a row) is faster row by row however many ther
 class Prediction:
     """The methods, each from the bytes of a request to the bytes of a response."""
 
-    def __init__(self, models: Models, settings: ServerSettings) -> None:
-        self._models, self._settings = models, settings
+    def __init__(
+        self, models: Models, settings: ServerSettings, log: PredictionLog | None = None
+    ) -> None:
+        self._models, self._settings, self._log = models, settings, log
         self.recorder = Recorder()
         self.recheck = Recheck(settings.recheck, settings.recheck_waiting, self.recorder)
 
@@ -74,7 +78,7 @@ class Prediction:
         if model.arms is not None:
             # Parsed again for each attempt: reading rows may change them.
             return model.arms.answer(
-                sticky_key(context),
+                sticky_key(context) or next((row.key for row in request.rows), ""),
                 lambda arm: attempted(
                     self._predict(arm, parsed(pb.PredictRequest, data), data, started)
                 ),
@@ -87,7 +91,13 @@ class Prediction:
         TURN.labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
         return self.respond(
-            model, values, features=request.include_features, started=started, received=len(data)
+            model,
+            values,
+            features=request.include_features,
+            started=started,
+            received=len(data),
+            request_id=request.request_id,
+            keys=[row.key for row in request.rows],
         )
 
     def respond(
@@ -98,16 +108,22 @@ class Prediction:
         features: bool,
         started: int,
         received: int,
+        request_id: str = "",
+        keys: Iterable[str] = UNNAMED,
     ) -> bytes:
-        """Score admitted rows, and return the bytes of a `PredictResponse`.
+        """Score and log admitted rows, and return the bytes of a `PredictResponse`.
 
         `started` is when the work began, in nanoseconds of `perf_counter_ns`; `received` the
-        request's size in bytes.
+        request's size in bytes; `request_id` and `keys` what the caller calls request and rows.
         """
         read_at = perf_counter_ns()
-        response, featured, modelled = _score(model, rows, self.recheck, features=features)
+        response, scored, featured, modelled = _score(
+            model, rows, self._asides(model), features=features
+        )
         featured += read_at
         modelled += featured
+        if self._log is not None:
+            self._log.take(model, rows, scored, request_id=request_id, keys=keys)
         moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
         self.recorder.predict[model.labels].add((*moments, len(rows), received, len(response)))
         return response
@@ -160,7 +176,7 @@ class Prediction:
         self, model: ServedModel, request: pb.PredictTableRequest, received: int, started: int
     ) -> Attempt:
         TURN.labels = model.labels
-        frame = read_table(request.table, self._settings.max_table_rows)
+        frame = read_table(request.table, self._settings)
         known = [column.name for column in model.bundle.spec.inputs]
         taken = {*known, *self._models.elsewhere(model)}
         if unknown := [name for name in frame.columns if name not in taken]:
@@ -176,6 +192,8 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
+        if self._log is not None:
+            self._log.take_table(model, frame, scores)
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
         self.recorder.table[model.labels].add((*moments, frame.height, received, len(response)))
@@ -192,6 +210,21 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
+    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
+        """Score admitted rows one by one, for a protocol that writes its own answers."""
+        asides, scorer = self._asides(model), model.scorer
+        scores = []
+        for row in rows:
+            scores.append(scorer.score(row))
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, scorer.features, scores[-1].margin))
+        return scores
+
+    def _asides(self, model: ServedModel) -> Sequence[Aside]:
+        """Return what looks at served rows later on."""
+        return (self.recheck,) if model.shadow is None else (self.recheck, model.shadow)
+
     def _refused(self, model: ServedModel, request: Rows) -> Exception:
         """Return what to raise for rows that the reader did not admit."""
         most = self._settings.max_columns
@@ -202,22 +235,29 @@ class Prediction:
 
 
 def _score(
-    model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
-) -> tuple[bytes, int, int]:
-    """Return the response for admitted rows, and the nanoseconds for features and for the model."""
-    threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
+    model: ServedModel,
+    rows: Sequence[Sequence[Scalar]],
+    asides: Sequence[Aside],
+    *,
+    features: bool,
+) -> tuple[bytes, list[tuple[float, float]], int, int]:
+    """Return the response for admitted rows, their scores, and the nanoseconds for both."""
+    threshold, scorer = model.threshold, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
-        parts = []
+        parts: list[bytes] = []
+        scored: list[tuple[float, float]] = []
         in_features = in_model = 0
         for row in rows:
             begun = perf_counter_ns()
             scorer.prepare(row)
             prepared = perf_counter_ns()
-            margin, value = scorer.predict()
+            margin, value = pair = scorer.predict()
             in_model += perf_counter_ns() - prepared
             in_features += prepared - begun
-            if wants():
-                recheck.take((model, row, scorer.features, margin))
+            scored.append(pair)
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, scorer.features, margin))
             answer = answers.encode(margin, value, threshold)
             parts.append(answers.with_features(answer, scorer.features) if features else answer)
     else:
@@ -227,13 +267,14 @@ def _score(
         scores = model.bundle.booster.predict_values(matrix, nthread=1)
         in_features, in_model = prepared - begun, perf_counter_ns() - prepared
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
-            if wants():
-                recheck.take((model, row, served, margin))
-        pairs = zip(scores.margins.tolist(), scores.values.tolist(), strict=True)
-        parts = [answers.encode(*pair, threshold) for pair in pairs]
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, served, margin))
+        scored = list(zip(scores.margins.tolist(), scores.values.tolist(), strict=True))
+        parts = [answers.encode(*pair, threshold) for pair in scored]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
-    return b"".join((*parts, model.tail)), in_features, in_model
+    return b"".join((*parts, model.tail)), scored, in_features, in_model
 
 
 def _drop(columns: Iterable[str], request: Rows) -> None:

@@ -19,15 +19,21 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.prediction_log import PredictionLog
+from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
+from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import Reflection
 from dagrun.server.protocols.typed import Typed
-from dagrun.server.serving import health, prediction
+from dagrun.server.serving import health, limits, prediction
 from dagrun.server.serving.calls import Calls
+from dagrun.server.serving.credentials import Guarded, credentials
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.listening import CannotListen
 from dagrun.server.serving.models import Models, ServedModel
+from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy, Method
@@ -46,29 +52,38 @@ class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
 
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
-        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        """Bind the address; nothing is answered before `start`.
+
+        Raises `CannotListen`, and whatever `entrance` raises for TLS and tokens.
+        """
         self.settings = settings or ServerSettings()
+        self.entrance = entrance(self.settings)
         self.models = served
-        self.prediction = Prediction(served, self.settings)
+        self.log = PredictionLog.of(self.settings)
+        self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
+        self._open_inference = v2_service.OpenInference(
+            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+        )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
-        pause = self.settings.retry_after_ms
+        pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict")
-        self._tables = Pool(self.settings.table_threads, "table")
-        self._refusals = Pool(1, "refuse")
+        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
+        self._refusals = Pool(1, "refuse", reads=False)
         self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), self._typed.method, calls)],
-            options=_options(self.settings),
+            handlers=[self._handlers(calls)],
+            options=limits.options(self.settings),
         )
+        self._patrol = Patrol([self._end_slow, self.entrance.look_again])
         self.port = self._bind()
 
     @property
@@ -79,6 +94,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer, healthy."""
         self._server.start()
+        self._patrol.start()
         self.tell_health()
 
     def replace(self, served: Iterable[ServedModel]) -> None:
@@ -111,8 +127,11 @@ class Server:
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
+        if self.log is not None:
+            self.log.close(grace)
         self._streams.close()
         self._scoring.close()
+        self._patrol.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -126,10 +145,23 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _handlers(self, calls: Calls) -> Router | Guarded:
+        router = Router(self._methods(), self._typed.method, calls)
+        tokens = self.entrance.tokens
+        return Guarded(router, tokens, self._refusals, calls) if tokens else router
+
+    def _end_slow(self) -> None:
+        pools = (self._threads.receiving, self._tables.receiving, self._streams, self._scoring)
+        for receiving in pools:
+            receiving.end_slow(self.settings.receive_seconds)
+
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate := self.entrance.certificate:
+                port = self._server.add_secure_port(address, credentials(certificate))
+            else:
+                port = self._server.add_insecure_port(address)
             if self.settings.private:
                 self._server.add_insecure_port(f"unix:{self.settings.private}")
         except RuntimeError as error:
@@ -137,28 +169,23 @@ class Server:
         return port
 
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
-        settings, answers = self.settings, self.prediction
+        answers = self.prediction
         return {
             f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
-            f"/{prediction.SERVICE}/PredictTable": Limited(
-                answers.predict_table,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("tables", settings.retry_after_ms),
-            ),
+            f"/{prediction.SERVICE}/PredictTable": self._of_tables(answers.predict_table, "tables"),
             f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
                 self._scoring.streaming("PredictStream", self._in_order.answer)
             ),
-            f"/{prediction.SERVICE}/Explain": Limited(
-                self._explanation.explain,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/Explain": self._of_tables(
+                self._explanation.explain, "explanations"
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{v2_messages.SERVICE}/ModelInfer": self._of_rows(self._open_inference.model_infer),
+            **{
+                f"/{v2_messages.SERVICE}/{name}": unary(method)
+                for name, method in self._open_inference.methods.items()
+            },
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
@@ -168,27 +195,38 @@ class Server:
         }
 
     def _of_rows(self, method: Method) -> Limited:
-        return Limited(
-            method,
-            self._threads,
-            waiting=self.settings.waiting,
-            refusals=self._refusals,
-            busy=lambda: Busy("requests", self.settings.retry_after_ms),
-        )
+        return self._limited(method, self._threads, self.settings.waiting, "requests")
+
+    def _of_tables(self, method: Method, what: str) -> Limited:
+        return self._limited(method, self._tables, self.settings.waiting_tables, what)
+
+    def _limited(self, method: Method, pool: Pool, waiting: int, what: str) -> Limited:
+        def busy() -> Busy:
+            return Busy(what, self.settings.retry_after_ms)
+
+        return Limited(method, pool, waiting=waiting, refusals=self._refusals, busy=busy)
 
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
         for model in self.models.current.values():
-            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+            for one in model.answering:
+                yield Reading(metrics.MODEL_INFO, (*one.labels, one.bundle.digest), 1)
+            if model.shadow is not None:
+                yield from model.shadow.readings()
         for name, pool in (("predict", self._threads), ("table", self._tables)):
             yield Reading(metrics.WAITING, (name,), pool.waiting)
             yield Reading(metrics.THREADS, (name,), pool.threads)
         yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
+        if self.log is not None:
+            counts = self.log.counts
+            yield Reading(metrics.LOGGED, (), counts.written)
+            yield Reading(metrics.LOG_MISSING, (), counts.dropped + counts.lost)
 
     def _reflection(self) -> Handler:
-        services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = Reflection(services, descriptor_pool.Default(), self._typed)
+        services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
+        pools = Pools(v2_messages.POOL, descriptor_pool.Default())
+        servicer = Reflection(services, pools, self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
@@ -196,12 +234,3 @@ class Server:
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
-
-
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", int(settings.shared)),
-    ]

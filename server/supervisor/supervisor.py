@@ -20,6 +20,7 @@ from pathlib import Path
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe import metrics
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.conducting import Conducting
@@ -66,6 +67,7 @@ def serve(
         NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
         NotRegistered, NamedTwice: there is nothing to serve.
         CannotListen: the address is not to be had.
+        Exposed, BadCertificate, BadTokens: it must not be listened on as it was asked to.
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
@@ -73,6 +75,7 @@ def serve(
     watch = Watch(targets, catalog)
     routes = watch.routes()
     layout = Layout.of(asked)
+    asks = entrance(asked.server).report()
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
@@ -94,7 +97,10 @@ def serve(
             while not fleet.settled and not signals.stop:
                 fleet.turn(asked.poll_seconds)
             if not signals.stop:
-                _tell_start(fleet, held, layout, report)
+                if shared.prediction_log:
+                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
+                for line in (*_started(fleet, held, layout), *asks):
+                    report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
                 _look_after(fleet, watch, conducting, signals, asked, report)
@@ -147,11 +153,10 @@ def _kill(fleet: Fleet) -> None:
         fleet.turn(1.0)
 
 
-def _tell_start(fleet: Fleet, held: HeldPort, layout: Layout, report: Report) -> None:
-    for line in fleet.start_report:
-        report(line)
-    report(f"gRPC on {held.address} (dagrun.v1, health, reflection)")
-    report(str(layout))
+def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+    yield from fleet.start_report
+    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
+    yield str(layout)
 
 
 def _tell_end(fleet: Fleet, report: Report) -> None:
@@ -161,6 +166,9 @@ def _tell_end(fleet: Fleet, report: Report) -> None:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
+    if logged or missing:
+        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
 
 
 def _sum(totals: Document, name: str) -> int:

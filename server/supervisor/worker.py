@@ -29,6 +29,7 @@ from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.routes import Route
 from dagrun.server.traffic.arms import Arms
+from dagrun.server.traffic.shadow import Shadow
 from dagrun.stages.bundle import ModelVersion, Registry, read_bundle
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,7 +73,11 @@ class Loader:
             shadow = [beside["shadow"]["model"]] if beside["shadow"] else []
             models = [[name, model] for model in (route["model"], *others, *shadow)]
             wanted |= {_identity(what) for what in ([name, route], *models)}
+        left = [model for what, model in self._known.items() if what not in wanted]
         self._known = {what: model for what, model in self._known.items() if what in wanted}
+        for model in left:
+            if model.shadow is not None:
+                model.shadow.close(0.0)
 
     def _beside(self, name: str, champion: Document, beside: Document) -> ServedModel:
         """Return a champion that shares its requests."""
@@ -81,6 +86,8 @@ class Loader:
             for arm, other in beside["others"].items()
         }
         model = self._model(name, champion)
+        if shadow := beside["shadow"]:
+            model = model.with_shadow(Shadow(self._model(name, shadow["model"]), shadow["share"]))
         if others:
             granted = 0 if beside["guarded"] else math.inf
             salt, label = beside["salt"], beside["label"]

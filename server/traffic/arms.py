@@ -41,7 +41,7 @@ class Attempt(NamedTuple):
     """A response, and the margins of its rows in order."""
 
     response: bytes
-    margins: Sequence[float] | pl.Series
+    margins: Sequence[float] | pl.Series | memoryview
 
 
 class Arm:

@@ -12,12 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from dagrun.server.observe import metrics
+from dagrun.server.observe.metrics import Reading
 from dagrun.server.serving.aside import Aside, Row
 from dagrun.stages.bundle.golden_rows import bits
 
@@ -32,39 +35,33 @@ BOUNDS = (0.001, 0.01, 0.1, 1.0)
 """Upper bounds of the buckets for differences of margins."""
 
 
-class Shadow:
+class Shadow(Aside):
     """Compares a version with the one that answers.
 
     Attributes:
         model: the version that computes along.
-        aside: takes the rows.
     """
 
     def __init__(self, model: ServedModel, share: float) -> None:
         """Compare `share` (0 to 1) of the rows."""
+        super().__init__("shadow", share, _WAITING, self._compare)
         self.model = model
-        self.aside = Aside("shadow", share, _WAITING, self._compare)
         self._lock = threading.Lock()
         self._rows = self._failed = self._labels = 0
         self._features: Counter[str] = Counter()
         self._margins: Counter[float] = Counter()
 
-    def counts(self) -> dict[str, Any]:
-        """Return what was found so far.
-
-        `rows` compared; rows that `failed`; of those compared how many got another one of the
-        `labels`; how often each of the `features` had other bits; and the rows by the difference
-        of their `margins`, each under the least of `BOUNDS` that it does not exceed.
-        """
+    def readings(self) -> Iterator[Reading]:
+        """Yield what was found so far, for the recorder."""
+        labels = (self.model.name, str(self.model))
         with self._lock:
-            return {
-                "rows": self._rows,
-                "failed": self._failed,
-                "dropped": self.aside.dropped,
-                "labels": self._labels,
-                "features": dict(self._features),
-                "margins": {str(bound): count for bound, count in sorted(self._margins.items())},
-            }
+            yield Reading(metrics.SHADOW_ROWS, labels, self._rows)
+            yield Reading(metrics.SHADOW_FAILED, labels, self._failed)
+            yield Reading(metrics.SHADOW_LABELS, labels, self._labels)
+            for name, count in self._features.items():
+                yield Reading(metrics.SHADOW_FEATURES, (*labels, name), count)
+            for bound, count in self._margins.items():
+                yield Reading(metrics.SHADOW_MARGINS, (*labels, f"{bound:g}"), count)
 
     def _compare(self, rows: list[Row]) -> None:
         answering = rows[0][0]
@@ -106,6 +103,6 @@ def _different(
 def _labels(model: ServedModel, margins: Float32s) -> npt.NDArray[np.bool_]:
     """Return the label of each margin; a regression gives one to all."""
     threshold = model.bundle.threshold
-    if model.bundle.task == "regression" or not 0.0 < threshold < 1.0:
-        return np.full(len(margins), threshold <= 0.0)
+    if threshold is None or not 0.0 < threshold < 1.0:
+        return np.full(len(margins), threshold == 0.0)
     return margins >= np.log(threshold / (1.0 - threshold))

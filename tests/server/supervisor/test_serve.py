@@ -29,7 +29,10 @@ def test_the_start_tells_what_is_served_and_by_whom(serve: Serve, bundle: Bundle
     proof = f"golden rows: {rows} of {rows} bit-identical (features, margins, probabilities)"
     assert [line[:6] for line in serving.lines[::2][:2]] == ["bundle", "bundle"]
     assert serving.lines[1] == serving.lines[3] == proof
-    assert serving.lines[4] == f"gRPC on {serving.address} (dagrun.v1, health, reflection)"
+    assert (
+        serving.lines[4]
+        == f"gRPC on {serving.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
+    )
     layout = r"2 worker processes x 8 threads, 1 thread per prediction \(\w+: \d+ CPUs?\)"
     assert re.fullmatch(layout, serving.lines[5])
     assert len(serving.workers()) == 2
