@@ -21,38 +21,43 @@ _LOOK_SECONDS = 0.2
 class Conducting:
     """Looks after the traffic of one fleet."""
 
-    def __init__(self, fleet: Fleet, catalog: Catalog, report: Report) -> None:
-        self._fleet, self._report = fleet, report
+    def __init__(self, catalog: Catalog, report: Report) -> None:
+        self._report = report
         self._conductor = Conductor(catalog, report)
         self._looked, self._problem = 0.0, ""
 
-    def look(self) -> None:
+    def look(self, fleet: Fleet) -> None:
         """Look at every model, if it is time to."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         try:
-            for name, route in self._fleet.served.items():
+            for name, route in fleet.served.items():
                 if route["alias"] == DEFAULT_ALIAS:
-                    self._look_at(name, route)
-        except (DagrunError, OSError) as error:
-            if str(error) != self._problem:
-                self._report(f"canaries rest, as the registry cannot be used: {error}")
-            self._problem = str(error)
-        else:
+                    self._look_at(fleet, name, route)
             self._problem = ""
+        except (DagrunError, OSError) as error:
+            self._tell(error)
 
     def refused(self, name: str, why: str) -> None:
         """End the canary of a route that cannot be served with it."""
-        self._conductor.refused(name, why)
+        try:
+            self._conductor.refused(name, why)
+        except (DagrunError, OSError) as error:
+            self._tell(error)
 
-    def _look_at(self, name: str, route: Route) -> None:
-        told = [arms[name] for arms in self._fleet.arms() if name in arms]
+    def _tell(self, error: Exception) -> None:
+        if str(error) != self._problem:
+            self._report(f"canaries rest, as the registry cannot be used: {error}")
+        self._problem = str(error)
+
+    def _look_at(self, fleet: Fleet, name: str, route: Route) -> None:
+        told = [arms[name] for arms in fleet.arms() if name in arms]
         verdict = self._conductor.look(route["model"]["version"]["name"], told)
         beside = route.get("traffic", {})
         if verdict is None or verdict.kind == "bad" or not beside.get("guarded"):
             return
-        label, workers = beside["label"], self._fleet.serving
+        label, workers = beside["label"], fleet.serving
         granted = grants([worker.arms.get(name, {}) for worker in workers], label)
         for worker, answers in zip(workers, granted, strict=True):
             worker.send({"grant": {name: {"label": label, "answers": {CANARY: answers}}}})

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
@@ -73,6 +74,7 @@ def serve(
     asked = settings or FleetSettings()
     catalog = Catalog(store) if store else None
     watch = Watch(targets, catalog)
+    conducting = Conducting(catalog, report) if catalog else None
     routes = watch.routes()
     layout = Layout.of(asked)
     asks = entrance(asked.server).report()
@@ -88,9 +90,8 @@ def serve(
             store=store.folder if store else None,
             folder=Path(folder),
             report=report,
-            on_refused=lambda name, why: conducting and conducting.refused(name, why),
+            on_refused=conducting.refused if conducting else lambda *_: None,
         )
-        conducting = Conducting(fleet, catalog, report) if catalog else None
         fleet.watch(signals, signals.take)
         try:
             fleet.start(routes)
@@ -123,7 +124,7 @@ def _look_after(
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
         if conducting:
-            conducting.look()
+            conducting.look(fleet)
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
@@ -166,13 +167,26 @@ def _tell_end(fleet: Fleet, report: Report) -> None:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+    for _, (name, shadow), rows in _readings(totals, metrics.SHADOW_ROWS):
+        found = [
+            next((value for _, labels, value in _readings(totals, each) if labels[1] == shadow), 0)
+            for each in (metrics.SHADOW_LABELS, metrics.SHADOW_FAILED)
+        ]
+        report(
+            f"{name}: shadow {shadow} computed {rows} rows along: {found[0]} other labels, "
+            f"{found[1]} failed"
+        )
     logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
     if logged or missing:
         report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
 
 
+def _readings(totals: Document, name: str) -> list[Any]:
+    return [reading for reading in totals["readings"] if reading[0] == name]
+
+
 def _sum(totals: Document, name: str) -> int:
-    return sum(int(value) for found, _, value in totals["readings"] if found == name)
+    return sum(int(value) for _, _, value in _readings(totals, name))
 
 
 class _Signals:

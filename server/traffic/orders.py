@@ -203,8 +203,14 @@ class OrderBook:
         orders, seen = self.seen(name)
         if not isinstance(order, Shadow):
             order = replace(order, salt=secrets.token_hex(8))
-        kind = type(order).__name__.lower()
-        self.change(name, replace(orders, **{kind: order}), seen=seen, reason=reason)
+        match order:
+            case Canary():
+                orders = replace(orders, canary=order)
+            case Split():
+                orders = replace(orders, split=order)
+            case Shadow():
+                orders = replace(orders, shadow=order)
+        self.change(name, orders, seen=seen, reason=reason)
         return order
 
     def stop(self, name: str, kind: str, *, reason: str) -> bool:

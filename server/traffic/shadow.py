@@ -47,7 +47,7 @@ class Shadow(Aside):
         super().__init__("shadow", share, _WAITING, self._compare)
         self.model = model
         self._lock = threading.Lock()
-        self._rows = self._failed = self._labels = 0
+        self._compared = self._failed = self._labels = 0
         self._features: Counter[str] = Counter()
         self._margins: Counter[float] = Counter()
 
@@ -55,7 +55,7 @@ class Shadow(Aside):
         """Yield what was found so far, for the recorder."""
         labels = (self.model.name, str(self.model))
         with self._lock:
-            yield Reading(metrics.SHADOW_ROWS, labels, self._rows)
+            yield Reading(metrics.SHADOW_ROWS, labels, self._compared)
             yield Reading(metrics.SHADOW_FAILED, labels, self._failed)
             yield Reading(metrics.SHADOW_LABELS, labels, self._labels)
             for name, count in self._features.items():
@@ -77,7 +77,7 @@ class Shadow(Aside):
             return
         served = np.array([row[3] for row in rows], np.float32)
         with self._lock:
-            self._rows += len(rows)
+            self._compared += len(rows)
             self._features.update(_different(answering, rows, self.model, matrix))
             self._labels += int(np.sum(_labels(answering, served) != _labels(self.model, margins)))
             apart = np.abs(served.astype(np.float64) - margins)
@@ -105,4 +105,5 @@ def _labels(model: ServedModel, margins: Float32s) -> npt.NDArray[np.bool_]:
     threshold = model.bundle.threshold
     if threshold is None or not 0.0 < threshold < 1.0:
         return np.full(len(margins), threshold == 0.0)
-    return margins >= np.log(threshold / (1.0 - threshold))
+    above: npt.NDArray[np.bool_] = margins >= np.log(threshold / (1.0 - threshold))
+    return above
