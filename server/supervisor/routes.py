@@ -7,6 +7,7 @@ every move of an alias and every order about traffic, by one `stat` each and wit
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -92,7 +93,7 @@ class Watch:
 
 
 def describe(route: Route) -> str:
-    """Return how to call a route's models: `@3 with canary @4 (5 %)`, or a file's path."""
+    """Return how to call a route's models: `@3 with canary @4 (5 %)`, or when its file was written."""
     beside = route.get("traffic", {})
     arms = [
         f"{arm} {_called(other['model'])} ({100 * other['share']:g} %)"
@@ -104,7 +105,11 @@ def describe(route: Route) -> str:
 
 
 def _called(model: Mapping[str, Any]) -> str:
-    return f"@{model['version']['version']}" if "version" in model else str(model["file"])
+    if "version" in model:
+        return f"@{model['version']['version']}"
+    if model["stamp"] is None:
+        return "no file"
+    return f"the file of {dt.datetime.fromtimestamp(model['stamp'][1] / 1e9):%Y-%m-%d %H:%M:%S}"
 
 
 def _alias(target: str | Path) -> tuple[str, str] | None:

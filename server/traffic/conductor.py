@@ -2,8 +2,8 @@
 
 Guarantee: a canary that is worse than its champion is ended by the same order that a person would
 give, with the numbers as its reason; one that is not gets its next share, and at the last step the
-alias. It has answered at most `FIRST_ANSWERS` requests when it is looked at for the first time, and
-between two looks at most as many as before. Where it ends: each server conducts by its own
+alias. It answers no more than about `FIRST_ANSWERS` requests before so many were looked at, and from
+then on between two looks at most as many as before. Where it ends: each server conducts by its own
 answers; of several that serve one registry, the first to decide decides for all.
 """
 
@@ -116,8 +116,9 @@ class Conductor:
 def grants(told: Sequence[Tallies], label: str) -> list[int]:
     """Return for each worker how many requests in all the canary may answer."""
     given = [tallies.get(label, {}).get(CANARY, {}).get("answers", 0) for tallies in told]
-    more = max(FIRST_ANSWERS, sum(given))
-    return [answers + max(1, more // len(given)) for answers in given]
+    total = sum(given)
+    more = total if total >= FIRST_ANSWERS else FIRST_ANSWERS - total
+    return [answers + -(-more // len(given)) for answers in given]
 
 
 def step_label(canary: Canary) -> str:

@@ -135,4 +135,5 @@ def test_grants_are_divided_and_double() -> None:
     assert grants([{}, {}], "salt.0") == [FIRST_ANSWERS // 2, FIRST_ANSWERS // 2]
     assert grants([told(300), told(100)], "salt.0") == [500, 300]
     assert grants([told(300), told(100)], "salt.1") == [50, 50]
+    assert grants([told(60), told(31)], "salt.0") == [65, 36]
     assert grants([], "salt.0") == []
