@@ -191,11 +191,6 @@ class Fleet:
         members = self._members
         return [members[number] for number in self._rollout.serving if number in members]
 
-    @property
-    def served(self) -> Routes:
-        """What all workers serve."""
-        return self._served
-
     def arms(self) -> list[Document]:
         """Return what the arms of every worker did that there is or has been."""
         return [*self._ended_arms, *(member.arms for member in list(self._members.values()))]

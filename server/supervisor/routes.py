@@ -93,7 +93,7 @@ class Watch:
 
 
 def describe(route: Route) -> str:
-    """Return how to call a route's models: `@3 with canary @4 (5 %)`, or when its file was written."""
+    """Return how to call a route's models, as `@3 with canary @4 (5 %)`; a file by its age."""
     beside = route.get("traffic", {})
     arms = [
         f"{arm} {_called(other['model'])} ({100 * other['share']:g} %)"

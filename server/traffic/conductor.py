@@ -2,9 +2,9 @@
 
 Guarantee: a canary that is worse than its champion is ended by the same order that a person would
 give, with the numbers as its reason; one that is not gets its next share, and at the last step the
-alias. It answers no more than about `FIRST_ANSWERS` requests before so many were looked at, and from
-then on between two looks at most as many as before. Where it ends: each server conducts by its own
-answers; of several that serve one registry, the first to decide decides for all.
+alias. It answers no more than about `FIRST_ANSWERS` requests before so many were looked at, and
+from then on between two looks at most as many as before. Where it ends: each server conducts by
+its own answers; of several that serve one registry, the first to decide decides for all.
 """
 
 from __future__ import annotations
