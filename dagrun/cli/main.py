@@ -20,9 +20,9 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE, _TRAFFIC = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
     f"dagrun.cli.{name}_commands"
-    for name in ("pipeline", "history", "store", "model", "spec", "bundle", "traffic")
+    for name in ("pipeline", "history", "store", "model", "spec", "bundle", "entrance", "traffic")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -47,6 +47,7 @@ COMMANDS = {
     "export": f"{_MODEL}:export",
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
+    "token": f"{_ENTRANCE}:token",
     "predict": f"{_MODEL}:predict",
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",
