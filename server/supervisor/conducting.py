@@ -21,9 +21,10 @@ _LOOK_SECONDS = 0.2
 class Conducting:
     """Looks after the traffic of one fleet."""
 
-    def __init__(self, catalog: Catalog, report: Report) -> None:
+    def __init__(self, catalog: Catalog | None, report: Report) -> None:
+        """Look after the orders in a catalog; None for files, about which there are none."""
         self._report = report
-        self._conductor = Conductor(catalog, report)
+        self._conductor = Conductor(catalog, report) if catalog else None
         self._looked, self._problem = 0.0, ""
 
     def look(self, fleet: Fleet) -> None:
@@ -42,7 +43,8 @@ class Conducting:
     def refused(self, name: str, why: str) -> None:
         """End the canary of a route that cannot be served with it."""
         try:
-            self._conductor.refused(name, why)
+            if self._conductor:
+                self._conductor.refused(name, why)
         except (DagrunError, OSError) as error:
             self._tell(error)
 
@@ -52,6 +54,7 @@ class Conducting:
         self._problem = str(error)
 
     def _look_at(self, fleet: Fleet, name: str, route: Route) -> None:
+        assert self._conductor  # only a catalog has aliases
         told = [arms[name] for arms in fleet.arms() if name in arms]
         verdict = self._conductor.look(route["model"]["version"]["name"], told)
         beside = route.get("traffic", {})

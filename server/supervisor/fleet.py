@@ -16,40 +16,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.totals import ended, merge
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.member import Member
+from dagrun.server.supervisor.problems import NotServed, WorkerDied
 from dagrun.server.supervisor.rollout import MOST_DEATHS, Generation, Rollout
 from dagrun.server.supervisor.routes import Route, Routes, describe
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
 Report = Callable[[str], None]
-
-
-class NotServed(DagrunError):
-    """What is to be served at the start cannot be.
-
-    Attributes:
-        problems: by route, as workers tell them (see `dagrun.server.supervisor.channel`).
-    """
-
-    def __init__(self, problems: Mapping[str, Document]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(str(problem["text"]) for problem in problems.values()))
-
-
-class WorkerDied(DagrunError):
-    """A worker ended before it served for the first time."""
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-        super().__init__(
-            f"{how} before it served anything; nothing was served. What it wrote is above; if it "
-            "was killed, look for the reason in the system's log (memory?)"
-        )
 
 
 class Fleet:

@@ -24,7 +24,7 @@ from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.reports import ended, started
-from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
@@ -72,8 +72,7 @@ def serve(
     """
     asked = settings or FleetSettings()
     catalog = Catalog(store) if store else None
-    watch = Watch(targets, catalog)
-    conducting = Conducting(catalog, report) if catalog else None
+    watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -89,13 +88,11 @@ def serve(
             folder=Path(folder),
             report=report,
             on_served=log.note if log else lambda *_: None,
-            on_refused=conducting.refused if conducting else lambda *_: None,
+            on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
         try:
-            fleet.start(routes)
-            while not fleet.settled and not signals.stop:
-                fleet.turn(asked.poll_seconds)
+            _start(fleet, routes, signals, asked.poll_seconds)
             if not signals.stop:
                 for line in (*started(fleet, held.address, layout, shared), *doors.report()):
                     report(line)
@@ -111,6 +108,12 @@ def serve(
         report(line)
 
 
+def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> None:
+    fleet.start(routes)
+    while not fleet.settled and not signals.stop:
+        fleet.turn(seconds)
+
+
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
     return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
@@ -118,7 +121,7 @@ def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | N
 def _look_after(
     fleet: Fleet,
     watch: Watch,
-    conducting: Conducting | None,
+    conducting: Conducting,
     signals: _Signals,
     settings: FleetSettings,
     report: Report,
@@ -127,8 +130,7 @@ def _look_after(
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
-        if conducting:
-            conducting.look(fleet)
+        conducting.look(fleet)
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
