@@ -26,6 +26,17 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
 def configure(form: Form, level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """Send every record from `level` on to the stream (stderr), replacing what was configured."""
     last: tuple[Processor, ...] = (
@@ -37,7 +48,7 @@ def configure(form: Form, level: int = logging.INFO, stream: TextIO | None = Non
         foreign_pre_chain=_SHARED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream) if stream else _Stderr()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(True)

@@ -12,32 +12,25 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from starlette.applications import Starlette
-
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
-from dagrun.server.observe import metrics
-from dagrun.server.observe.pages import Standing, pages
 from dagrun.server.observe.port import HttpPort
-from dagrun.server.protocols import v2_messages, v2_routes
-from dagrun.server.serving.exposure import Entrance, entrance
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
-from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
-from dagrun.server.supervisor.inside import Inside
 from dagrun.server.supervisor.reports import ended, started
 from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
+from dagrun.server.supervisor.site import site
 from dagrun.stages.catalog import Catalog
 
-_REST_SECONDS = 30.0
-"""Seconds that a call by REST may take."""
 _OVERTIME = 5.0
 """Seconds that workers may take to end beyond what they were given, before they are killed."""
 
@@ -82,7 +75,8 @@ def serve(
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
-    watch = Watch(targets, Catalog(store) if store else None)
+    catalog = Catalog(store) if store else None
+    watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -99,17 +93,19 @@ def serve(
             folder=Path(folder),
             report=report,
             on_served=log.note if log else lambda *_: None,
+            on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
-        http.serve(_site(fleet, held.address, shared, doors))
+        http.serve(site(fleet, held.address, shared, doors))
         try:
-            if _begin(fleet, routes, signals, asked):
+            _start(fleet, routes, signals, asked.poll_seconds)
+            if not signals.stop:
                 told = started(fleet, held.address, layout, shared)
                 for line in (*told, f"metrics, probes on http://{http.address}", *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
-                _look_after(fleet, watch, signals, asked, report)
+                _look_after(fleet, watch, conducting, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
             if log:
@@ -119,17 +115,29 @@ def serve(
         report(line)
 
 
+def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> None:
+    fleet.start(routes)
+    while not fleet.settled and not signals.stop:
+        fleet.turn(seconds)
+
+
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
     return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
 
 def _look_after(
-    fleet: Fleet, watch: Watch, signals: _Signals, settings: FleetSettings, report: Report
+    fleet: Fleet,
+    watch: Watch,
+    conducting: Conducting,
+    signals: _Signals,
+    settings: FleetSettings,
+    report: Report,
 ) -> None:
-    """Keep the workers alive and the routes current, until told to stop."""
+    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
+        conducting.look(fleet)
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
@@ -139,42 +147,6 @@ def _look_after(
         if time.monotonic() - looked >= settings.poll_seconds:
             looked = time.monotonic()
             fleet.looked()
-
-
-def _begin(fleet: Fleet, routes: Routes, signals: _Signals, settings: FleetSettings) -> bool:
-    """Have all workers serve; return whether they do, and nobody told to stop."""
-    fleet.start(routes)
-    while not fleet.settled and not signals.stop:
-        fleet.turn(settings.poll_seconds)
-    return not signals.stop
-
-
-def _site(fleet: Fleet, address: str, settings: ServerSettings, doors: Entrance) -> Starlette:
-    """Return the HTTP port's application.
-
-    The Open Inference Protocol is part of it unless callers of gRPC have to show something: this
-    port asks for nothing.
-    """
-    inside = Inside(fleet.sockets)
-
-    def call(method: str, data: bytes) -> Awaitable[bytes]:
-        return inside.call(f"/{v2_messages.SERVICE}/{method}", data, _REST_SECONDS)
-
-    asking = doors.tokens is not None or doors.clients
-    mounted = [] if asking else v2_routes.routes(call)
-    return pages(fleet.totals, lambda: _standing(fleet, address, settings), mounted)
-
-
-def _standing(fleet: Fleet, address: str, settings: ServerSettings) -> Standing:
-    """Return what the HTTP port tells of the server at this moment."""
-    found = {reading.name: int(reading.value) for reading in fleet.readings()}
-    return Standing(
-        why_not=fleet.unready(),
-        address=address,
-        workers=found[metrics.WORKERS],
-        restarts=found[metrics.RESTARTS],
-        settings=settings,
-    )
 
 
 def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> None:
