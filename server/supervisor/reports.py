@@ -6,19 +6,29 @@ from collections.abc import Iterator
 from typing import Any
 
 from dagrun.server.observe import metrics
+from dagrun.server.serving.exposure import Entrance
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.fleet import Fleet
 from dagrun.server.supervisor.settings import Layout
 
 
-def started(fleet: Fleet, address: str, layout: Layout, settings: ServerSettings) -> Iterator[str]:
-    """Yield what is served, where it listens, how it is laid out, and where it logs."""
+def started(
+    fleet: Fleet,
+    address: str,
+    http: str,
+    layout: Layout,
+    settings: ServerSettings,
+    doors: Entrance,
+) -> Iterator[str]:
+    """Yield what is served, where it listens, how it is laid out, and what it asks of callers."""
     yield from fleet.start_report
     yield f"gRPC on {address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
     yield str(layout)
+    yield f"metrics, probes on http://{http}"
     if settings.prediction_log:
         yield f"predictions are logged to {settings.prediction_log}"
+    yield from doors.report()
 
 
 def ended(totals: Document) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the HTTP port of `dagrun serve` answers: metrics and probes of all workers, and V2 by REST.
 
-Guarantee: the Open Inference Protocol is offered here only when callers of gRPC have to show neither
-token nor certificate, as this port asks for nothing; its calls go to workers that serve.
+Guarantee: the Open Inference Protocol is offered here only when callers of gRPC have to show
+neither token nor certificate, as this port asks for nothing; its calls go to workers that serve.
 """
 
 from __future__ import annotations

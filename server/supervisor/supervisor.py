@@ -98,27 +98,25 @@ def serve(
         fleet.watch(signals, signals.take)
         http.serve(site(fleet, held.address, shared, doors))
         try:
-            _start(fleet, routes, signals, asked.poll_seconds)
-            if not signals.stop:
-                told = started(fleet, held.address, layout, shared)
-                for line in (*told, f"metrics, probes on http://{http.address}", *doors.report()):
+            if _start(fleet, routes, signals, asked.poll_seconds):
+                for line in started(fleet, held.address, http.address, layout, shared, doors):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
                 _look_after(fleet, watch, conducting, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
-            if log:
-                log.note(fleet.served, {})
-            _kill(fleet)
+            _kill(fleet, log)
     for line in ended(fleet.totals()):
         report(line)
 
 
-def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> None:
+def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> bool:
+    """Have all workers serve; return whether nobody told to stop meanwhile."""
     fleet.start(routes)
     while not fleet.settled and not signals.stop:
         fleet.turn(seconds)
+    return not signals.stop
 
 
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
@@ -161,7 +159,9 @@ def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> 
         report("stopping at once: what is in flight is dropped")
 
 
-def _kill(fleet: Fleet) -> None:
+def _kill(fleet: Fleet, log: ServedLog | None) -> None:
+    if log:
+        log.note(fleet.served, {})
     fleet.kill()
     while not fleet.gone:
         fleet.turn(1.0)
