@@ -33,7 +33,7 @@ from dagrun.server.serving.refusals import (
     Violation,
     parsed,
 )
-from dagrun.stages.bundle import score
+from dagrun.server.serving.settings import ServerSettings
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch
 
 PLATFORM = "dagrun_xgboost"
@@ -48,11 +48,15 @@ class OpenInference:
     """The methods of `inference.GRPCInferenceService`."""
 
     def __init__(
-        self, models: Models, prediction: Prediction, most_rows: int, ready: Callable[[], bool]
+        self,
+        models: Models,
+        prediction: Prediction,
+        settings: ServerSettings,
+        ready: Callable[[], bool],
     ) -> None:
         """Answer with the served models; `ready` tells whether the server takes requests."""
         self._models, self._prediction = models, prediction
-        self._most_rows, self._ready = most_rows, ready
+        self._settings, self._ready = settings, ready
         self._series = prediction.recorder.method("ModelInfer", TABLE_PHASES)
         self._faces: WeakKeyDictionary[ServedModel, _Face] = WeakKeyDictionary()
 
@@ -128,13 +132,16 @@ class OpenInference:
         """
         model, inputs = face.model, request.inputs
         rows = inputs[0].shape[0] if inputs and inputs[0].shape else 0
-        if rows > self._most_rows:
-            raise TooMuch("rows", rows, self._most_rows, "Send them in parts.")
+        most, tensors = self._settings.max_table_rows, 2 * self._settings.max_columns
+        if rows > most:
+            raise TooMuch("rows", rows, most, "Send them in parts.")
+        if len(inputs) > tensors:
+            raise TooMuch("tensors", len(inputs), tensors, "")
         try:
             if rows == 1:
                 row = face.reader.row(request)
                 read_at = perf_counter_ns()
-                scores = self._prediction.score_rows(model, [row])
+                scores = self._prediction.score_rows(model, [row], request.id)
                 return 1, face.outputs.of_scores(scores), read_at
         except NotRead:
             pass  # what the fast way does not know the other one may
@@ -143,13 +150,13 @@ class OpenInference:
             read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                table = score(model.bundle, frame, nthread=1)
+                table = self._prediction.score_frame(model, frame)
                 return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:
             found = list(v2_violations.violations(face.reader, request))
             raise ValuesRefused(model.name, found or [_unknown(error)]) from error
-        scores = self._prediction.score_rows(model, admitted)
+        scores = self._prediction.score_rows(model, admitted, request.id)
         return rows, face.outputs.of_scores(scores), read_at
 
     def _face(self, name: str, version: str) -> _Face:

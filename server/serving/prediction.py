@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter_ns
 
 import grpc
+import polars as pl
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
@@ -157,7 +158,7 @@ class Prediction:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
-            scores = score(model.bundle, frame, nthread=1)
+            scores = self.score_frame(model, frame)
         except UnknownColumn as error:
             missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
             raise ValuesRefused(model.name, missing) from error
@@ -166,8 +167,6 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
-        if self._log is not None:
-            self._log.take_table(model, frame, scores)
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
         self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
@@ -184,14 +183,25 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
-    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
-        """Score admitted rows one by one, for a protocol that writes its own answers."""
+    def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
+        """Score and log raw rows together, as `bundle.score` does. Raises what that does."""
+        scores = score(model.bundle, frame, nthread=1)
+        if self._log is not None:
+            self._log.take_table(model, frame, scores)
+        return scores
+
+    def score_rows(
+        self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str
+    ) -> list[RowScore]:
+        """Score and log admitted rows, for a protocol that writes its own answers."""
         recheck, scorer = self.recheck, model.scorer
         scores = []
         for row in rows:
             scores.append(scorer.score(row))
             if recheck.wants():
                 recheck.take((model, row, scorer.features, scores[-1].margin))
+        if self._log is not None:
+            self._log.take(model, rows, scores, request_id=request_id)
         return scores
 
     def _refused(self, model: ServedModel, request: Rows) -> Exception:
