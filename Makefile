@@ -18,7 +18,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 export PYTHONSAFEPATH := 1
 
 .PHONY: demo demo-houses test check bench bench-quick soak lowest package clean \
-	lint format types generated proto docs golden lock
+	lint format types peers generated proto docs golden lock
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
@@ -46,6 +46,17 @@ $(READY): .venv/.pinned pyproject.toml
 	@rm -rf $(STALE)
 	@$(BIN)/$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
+
+# Clients that nobody here wrote, for the tests that call a server with them. Without npm these
+# tests are skipped, and say so.
+build/peers/node/.ready: tests/peers/node/package.json tests/peers/node/package-lock.json
+	@rm -rf build/peers/node && mkdir -p build/peers/node
+	@cp $^ build/peers/node/
+	@if command -v npm >/dev/null; then \
+		cd build/peers/node && npm install --no-save --ignore-scripts --no-audit --no-fund --silent && touch .ready; \
+	else echo "npm is missing: the clients for Node are left out"; fi
+
+peers: build/peers/node/.ready ## other makers' clients, which some tests call a server with
 
 lint: $(READY)
 	$(BIN)/ruff format --check $(LINTED)

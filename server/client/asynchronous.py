@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
-from dagrun.server.client import exchange
+from dagrun.server.client import exchange, explanation
 from dagrun.server.client.answer import Answer, ModelInfo
 from dagrun.server.client.caller import Caller
 from dagrun.server.client.conduct import Ask, Await, Begin, Outcome, Outgoing, Pause, Step
 from dagrun.server.client.errors import ModelUnknown, ServerUnreachable
 from dagrun.server.client.exchange import Exchange, Result, ScoredTable
+from dagrun.server.client.explanation import Explanation
 from dagrun.server.client.lanes import Lane
 from dagrun.server.client.settings import ClientSettings
 
@@ -69,6 +70,12 @@ class AsyncClient(Caller):
     ) -> ScoredTable:
         """Score a frame and say what answered; see `Client.score_table`."""
         return await self._call(exchange.score_table(model, frame), timeout)
+
+    async def explain(
+        self, model: str, rows: Sequence[Mapping[str, object]], *, timeout: float | None = None
+    ) -> list[Explanation]:
+        """Tell what each feature adds to the margins; see `Client.explain`."""
+        return await self._call(explanation.explain(model, rows), timeout)
 
     async def model(self, name: str) -> ModelInfo:
         """Describe one served model. Raises `ModelUnknown`."""
