@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import math
 import os
 import re
 import shutil
@@ -234,6 +235,19 @@ def test_every_house_has_the_same_bits_in_every_way(
         print(f"\n{name}: {len(found):,} values compared", end="")
     print(f"\n{proof}\nrows compared: {homes.height:,}, bits differing: {differing}")
     assert differing == 0
+
+
+def test_the_demo_counts_every_differing_bit() -> None:
+    found = importlib.util.spec_from_file_location("houses_demo", FOLDER / "demo.py")
+    assert found is not None
+    assert found.loader is not None
+    demo = importlib.util.module_from_spec(found)
+    found.loader.exec_module(demo)
+    computed = demo.bits(pl.Series("value", [1.0, None, 0.0], pl.Float32))
+    assert demo.count_differing(demo.bits([1.0, math.nan, 0.0]), computed) == 0
+    assert demo.count_differing(demo.bits([1.0, math.nan, -0.0]), computed) == 1
+    with pytest.raises(ValueError, match="given"):
+        demo.count_differing(computed[:2], computed)
 
 
 def test_a_rerun_is_all_hits_and_a_feature_reruns_what_depends_on_it(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Iterator
 
+import grpc
 import polars as pl
 import pytest
 from hypothesis import given
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from tests_regression import delayed, delays
 
 from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.client import Client
+from dagrun.server.client import AsyncClient, Client
+from dagrun.server.client.values import request
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings, answers
 from dagrun.stages.bundle import score
 
@@ -38,6 +41,36 @@ def test_rows_and_tables_have_the_bits_of_the_offline_scorer(connected: Client) 
     assert answer.bundle_digest == delays().digest
     nothing = (answer.probability, answer.margin, answer.label, answer.confidence)
     assert (*nothing, answer.threshold) == (None,) * 5
+
+
+def test_streams_explanations_and_waiting_callers_get_the_same_values(connected: Client) -> None:
+    rows = delayed(60, seed=6).select(column.name for column in delays().spec.inputs)
+    expected = score(delays(), rows)["value"].to_list()
+    sent = request("delays", rows.to_dicts(), features=False)
+    with grpc.insecure_channel(connected.target) as channel:
+        stream = channel.stream_stream(
+            "/dagrun.v1.Prediction/PredictStream",
+            pb.PredictRequest.SerializeToString,
+            pb.PredictResponse.FromString,
+        )
+        (response,) = stream(iter([sent]), timeout=20)
+        call = channel.unary_unary(
+            "/dagrun.v1.Prediction/Explain",
+            pb.ExplainRequest.SerializeToString,
+            pb.ExplainResponse.FromString,
+        )
+        told = call(pb.ExplainRequest(model="delays", rows=sent.rows), timeout=20)
+    assert [answer.value for answer in response.answers] == expected
+    assert [one.margin for one in told.explanations] == expected
+    for one in told.explanations:
+        assert sum(one.contributions) + one.bias == pytest.approx(one.margin, abs=1e-3)
+
+    async def ask() -> list[float | None]:
+        async with AsyncClient(connected.target, timeout=20) as client:
+            return [answer.value for answer in await client.predict("delays", rows.to_dicts())]
+
+    assert asyncio.run(ask()) == expected
+    assert connected.score_table("delays", rows).frame["value"].to_list() == expected
 
 
 def test_models_say_what_they_answer(connected: Client) -> None:
