@@ -12,7 +12,9 @@ LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
 BENCHMARKS := engine fingerprint refusals large store features scaling serving
-PROTOS := $(notdir $(wildcard proto/*.proto))
+# Messages that other packages bring by the same names: a descriptor set, for a pool of its own.
+DESCRIBED := open_inference_v2
+PROTOS := $(filter-out $(DESCRIBED:=.proto),$(notdir $(wildcard proto/*.proto)))
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 export PYTHONSAFEPATH := 1
@@ -95,12 +97,14 @@ $(PROTOC): proto/requirements.lock
 build/generated: $(PROTOC) $(wildcard proto/*.proto)
 	@rm -rf $@ && mkdir -p $@
 	@build/protoc/bin/python -m grpc_tools.protoc -I dagrun/proto=proto --python_out=$@ --pyi_out=$@ $(addprefix dagrun/proto/,$(PROTOS))
+	@for name in $(DESCRIBED); do build/protoc/bin/python -m grpc_tools.protoc -I dagrun/proto=proto \
+		--descriptor_set_out=$@/dagrun/proto/$$name.binpb dagrun/proto/$$name.proto || exit 1; done
 
 proto: build/generated ## generate the Python code of proto/*.proto
-	cp build/generated/dagrun/proto/*_pb2* proto/
+	cp build/generated/dagrun/proto/* proto/
 
 generated: build/generated $(READY) ## fail when a generated file differs from its source
-	@for file in build/generated/dagrun/proto/*_pb2*; do \
+	@for file in build/generated/dagrun/proto/*; do \
 		diff -u proto/$$(basename $$file) $$file || { echo "run: make proto"; exit 1; }; done
 	@env -u PYTHONSAFEPATH $(BIN)/python docs/reference.py --check
 

@@ -47,6 +47,10 @@ class Health:
                 self._statuses = dict(statuses)
                 self._changed.notify_all()
 
+    def is_serving(self, service: str = "") -> bool:
+        """Return whether a service takes requests; the whole server by default."""
+        return bool(self._status(service) == SERVING)
+
     def close(self) -> None:
         """Set everything to NOT_SERVING for good; watches end once they have said so."""
         with self._changed:

@@ -31,7 +31,7 @@ from dagrun.server.serving.refusals import (
 from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
-from dagrun.stages.bundle import score
+from dagrun.stages.bundle import RowScore, score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -168,6 +168,16 @@ class Prediction:
         models = sorted(self._models.current.items())
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
+
+    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
+        """Score admitted rows one by one, for a protocol that writes its own answers."""
+        recheck, scorer = self.recheck, model.scorer
+        scores = []
+        for row in rows:
+            scores.append(scorer.score(row))
+            if recheck.wants():
+                recheck.take((model, row, scorer.features, scores[-1].margin))
+        return scores
 
     def _refused(self, model: ServedModel, request: Rows) -> Exception:
         """Return what to raise for rows that the reader did not admit."""

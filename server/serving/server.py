@@ -25,8 +25,10 @@ from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
+from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import Reflection
 from dagrun.server.protocols.typed import Typed
 from dagrun.server.serving import health, models, prediction
@@ -72,6 +74,9 @@ class Server:
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
+        self._open_inference = v2_service.OpenInference(
+            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+        )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
         pause = self.settings.retry_after_ms
@@ -140,28 +145,23 @@ class Server:
         return port
 
     def _methods(self) -> Mapping[str, Handler | Unary | Limited]:
-        settings, answers = self.settings, self.prediction
+        answers = self.prediction
         return {
             f"/{prediction.SERVICE}/Predict": self._of_rows(answers.predict),
-            f"/{prediction.SERVICE}/PredictTable": Limited(
-                answers.predict_table,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("tables", settings.retry_after_ms),
-            ),
+            f"/{prediction.SERVICE}/PredictTable": self._of_tables(answers.predict_table, "tables"),
             f"/{prediction.SERVICE}/PredictStream": grpc.stream_stream_rpc_method_handler(
                 self._scoring.streaming("PredictStream", self._in_order.answer)
             ),
-            f"/{prediction.SERVICE}/Explain": Limited(
-                self._explanation.explain,
-                self._tables,
-                waiting=settings.waiting_tables,
-                refusals=self._refusals,
-                busy=lambda: Busy("explanations", settings.retry_after_ms),
+            f"/{prediction.SERVICE}/Explain": self._of_tables(
+                self._explanation.explain, "explanations"
             ),
             f"/{prediction.SERVICE}/GetModel": unary(answers.get_model),
             f"/{prediction.SERVICE}/ListModels": unary(answers.list_models),
+            f"/{v2_messages.SERVICE}/ModelInfer": self._of_rows(self._open_inference.model_infer),
+            **{
+                f"/{v2_messages.SERVICE}/{name}": unary(method)
+                for name, method in self._open_inference.methods.items()
+            },
             f"/{health.SERVICE}/Check": unary(self.health.check),
             f"/{health.SERVICE}/List": unary(self.health.list),
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
@@ -171,13 +171,16 @@ class Server:
         }
 
     def _of_rows(self, method: Method) -> Limited:
-        return Limited(
-            method,
-            self._threads,
-            waiting=self.settings.waiting,
-            refusals=self._refusals,
-            busy=lambda: Busy("requests", self.settings.retry_after_ms),
-        )
+        return self._limited(method, self._threads, self.settings.waiting, "requests")
+
+    def _of_tables(self, method: Method, what: str) -> Limited:
+        return self._limited(method, self._tables, self.settings.waiting_tables, what)
+
+    def _limited(self, method: Method, pool: Pool, waiting: int, what: str) -> Limited:
+        def busy() -> Busy:
+            return Busy(what, self.settings.retry_after_ms)
+
+        return Limited(method, pool, waiting=waiting, refusals=self._refusals, busy=busy)
 
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
@@ -190,8 +193,9 @@ class Server:
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
 
     def _reflection(self) -> Handler:
-        services = (prediction.SERVICE, health.SERVICE, _REFLECTION[0])
-        servicer = Reflection(services, descriptor_pool.Default(), self._typed)
+        services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
+        pools = Pools(v2_messages.POOL, descriptor_pool.Default())
+        servicer = Reflection(services, pools, self._typed)
         return grpc.stream_stream_rpc_method_handler(
             self._streams.streaming(
                 "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
@@ -256,7 +260,7 @@ def _listening(server: Server) -> tuple[str, str]:
     found = machine.available()
     plural = "s" * (found.count != 1)
     return (
-        f"gRPC on {server.address} (dagrun.v1, health, reflection)",
+        f"gRPC on {server.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)",
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
     )

@@ -23,6 +23,9 @@ LOCKS = [
     "benchmarks/peers/projects.lock",
     "benchmarks/peers/redun.lock",
     "proto/requirements.lock",
+    "tests/peers/grpc_requests.lock",
+    "tests/peers/mlserver.lock",
+    "tests/peers/tritonclient.lock",
 ]
 
 

@@ -149,6 +149,7 @@ def test_reflection_lists_and_describes_the_services(channel: grpc.Channel) -> N
             "dagrun.v1.Prediction",
             "grpc.health.v1.Health",
             "grpc.reflection.v1alpha.ServerReflection",
+            "inference.GRPCInferenceService",
         ]
         (file,) = described.file_descriptor_response.file_descriptor_proto
         assert b"PredictTable" in file

@@ -191,7 +191,10 @@ def test_a_signal_ends_a_server_once_its_work_is_done(
         lines = [process.stdout.readline().rstrip() for _ in range(5)]
         assert lines[0].startswith(f"bundle {bundle.digest[:4]} (spec ")
         assert lines[1].startswith("golden rows: ")
-        assert lines[2] == f"gRPC on {lines[4]} (dagrun.v1, health, reflection)"
+        assert (
+            lines[2]
+            == f"gRPC on {lines[4]} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
+        )
         assert lines[3].startswith("1 process x 8 threads, 1 thread per prediction (")
         started = threading.Semaphore(0)
 
