@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
     from dagrun.stages.joining import *  # noqa: F403
+    from dagrun.stages.scoring import *  # noqa: F403
     from dagrun.stages.split import *  # noqa: F403
     from dagrun.stages.train import *  # noqa: F403
     from dagrun.stages.validate import *  # noqa: F403
@@ -175,6 +176,12 @@ _ROOMS = {
         "JoinInvalid",
         "coverage",
         "join_known",
+    ),
+    "scoring": (
+        "ModelUnavailable",
+        "PredictionNamesTaken",
+        "RegisteredModel",
+        "score_table",
     ),
     "split": (
         "SplitInvalid",

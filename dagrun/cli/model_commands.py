@@ -56,6 +56,18 @@ def serve(**options: Any) -> int:
     help="Where to write: .parquet or .csv.",
 )
 @click.option("--target", metavar="HOST:PORT", help="Let this server score; the bits are the same.")
+@click.option("--tls", is_flag=True, help="Encrypt, trusting well-known authorities.")
+@click.option("--tls-roots", type=_FILE, metavar="PEM", help="Encrypt, trusting these authorities.")
+@click.option("--tls-cert", type=_FILE, metavar="PEM", help="The certificate to show the server.")
+@click.option("--tls-key", type=_FILE, metavar="PEM", help="The key of that certificate.")
+@click.option("--token-file", type=_FILE, metavar="FILE", help="A token to show the server.")
+@click.option(
+    "--from-row",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Leave out the first N rows, as those scored before a failure.",
+)
 @click.option(
     "--null",
     "nulls",

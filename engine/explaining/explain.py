@@ -181,12 +181,22 @@ def compare_params(
             continue
         known = old_sizes.get(cause.name, {}), new_sizes.get(cause.name, {})
         files = compare_files(before, after, *known)
+        if not files:
+            cause = replace(cause, before=_identity(before), after=_identity(after))
         causes.append(replace(cause, kind="source", files=files))
     return causes
 
 
 def _is_source(form: Any) -> bool:
     return isinstance(form, dict) and list(form) == ["$source"]
+
+
+def _identity(form: Any) -> str:
+    """Return what a source other than files was identified by, digests shortened."""
+    identity = form["$source"][1]
+    if isinstance(identity, dict) and all(isinstance(each, str) for each in identity.values()):
+        return ", ".join(f"{name} {each[:12]}" for name, each in identity.items())
+    return str(identity)
 
 
 def _compare_scalars(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]:

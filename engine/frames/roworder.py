@@ -1,10 +1,11 @@
 """Whether a lazy plan keeps the order of its rows however it is executed.
 
 Guarantee: a plan of which this is said reads files and computes, filters or selects row by row;
-Polars' streaming engine delivers its rows in the order in which the in-memory engine would. The
-limit: only such plain plans are recognised. Anything else (joins, groups, windows, sorts, sums,
-Python functions, frames in memory, and whatever a future Polars calls by another name) is taken
-for one that does not.
+Polars' streaming engine delivers its rows in the order in which the in-memory engine would. What
+it reads may also come from a Python source (`register_io_source`), which either engine asks for
+one batch after the other. The limit: only such plain plans are recognised. Anything else (joins,
+groups, windows, sorts, sums, Python functions, frames in memory, and whatever a future Polars
+calls by another name) is taken for one that does not.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def _keeps(plan: Any, number: int) -> bool:
     plan.set_node(number)
     node, inputs = plan.view_current_node(), plan.get_inputs()
     kind = type(node).__name__
+    if kind == "PythonScan":
+        return True
     if kind not in _NODES:
         return False
     found = getattr(node, _NODES[kind])

@@ -27,7 +27,7 @@ from dagrun.server.client.settings import (
     Tls,
     TokenUnprotected,
 )
-from dagrun.server.client.values import ValueUnsupported
+from dagrun.server.client.values import KeysUnmatched, ValueUnsupported
 
 __all__ = [
     "Answer",
@@ -42,6 +42,7 @@ __all__ = [
     "CredentialsUnreadable",
     "DeadlinePassed",
     "Explanation",
+    "KeysUnmatched",
     "MessageTooLarge",
     "MethodUnknown",
     "ModelInfo",

@@ -54,10 +54,13 @@ class AsyncClient(Caller):
         rows: Sequence[Mapping[str, object]],
         *,
         features: bool = False,
+        keys: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> list[Answer]:
         """Score rows; see `Client.predict`."""
-        return await self._call(exchange.predict(model, rows, features=features), timeout)
+        return await self._call(
+            exchange.predict(model, rows, features=features, keys=keys), timeout
+        )
 
     async def predict_table(
         self, model: str, frame: pl.DataFrame, *, timeout: float | None = None

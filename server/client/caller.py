@@ -73,7 +73,7 @@ class Caller:
         request_id = f"{self._prefix}-{next(self._calls)}"
         return Outgoing(
             made.path,
-            made.data,
+            made.data if made.name is None else made.name(made.data, request_id),
             (("x-request-id", request_id), *self._bearer.header()),
             request_id,
             self.timeout if timeout is None else timeout,

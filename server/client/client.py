@@ -64,6 +64,7 @@ class Client(Caller):
         rows: Sequence[Mapping[str, object]],
         *,
         features: bool = False,
+        keys: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> list[Answer]:
         """Score rows: `{column: None, float, int, str, bool, datetime or date}`.
@@ -72,15 +73,19 @@ class Client(Caller):
             model: the model's name.
             rows: each with every column of the model.
             features: give the feature vectors back too.
+            keys: what each row is about (an order, a customer), for the prediction log, in which
+                labels that come later find their rows by it; predictions do not depend on it.
             timeout: seconds for this call, in place of the client's.
 
         Raises:
             ValueUnsupported: a value cannot be sent.
+            KeysUnmatched: there is not one key for each row.
             RequestInvalid: the model does not admit some value; says which.
             CallFailed: `ModelUnknown`, `ServerBusy`, `ServerUnreachable`, `NotAllowed`,
                 `DeadlinePassed`, `MessageTooLarge`, `ServerFailed`: as named.
         """
-        return self._call(exchange.predict(model, rows, features=features), timeout)
+        made = exchange.predict(model, rows, features=features, keys=keys)
+        return self._call(made, timeout)
 
     def predict_table(
         self, model: str, frame: pl.DataFrame, *, timeout: float | None = None

@@ -23,7 +23,8 @@ from dagrun.server.client.lanes import Lane, Lanes
 from dagrun.server.client.settings import ClientSettings
 
 _FIRST_CONTACT = 1.0
-_PAUSE_MOST = 1.0
+_PAUSE_LEAST, _PAUSE_MOST = 0.01, 1.0
+"""Seconds between attempts to connect, and before any repetition."""
 _REPEATED = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -32,6 +33,7 @@ _REPEATED = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
 _NOT_CONNECTED = (
     "failed to connect to all addresses",
     "connections to all backends failing",
@@ -138,11 +140,12 @@ def conduct(
             missed += 1
             lane.missed()
             until = min(deadline, began + _patience(call, lanes, settings))
-            pause = 0.0 if lanes.usable() else _pause(settings, missed)
+            pause = 0.0 if lanes.usable() else max(_PAUSE_LEAST, _pause(settings, missed))
             allowed = True
         else:
             sent += 1
             lane.reached()
+            lanes.reached = lanes.reached or outcome.code() is not _LATE
             until, asked = deadline, _pushback(outcome)
             pause = _pause(settings, sent) if asked is None else asked * random.uniform(1, 1.1)
             allowed = _is_mendable(outcome) and (asked is None or asked >= 0)
@@ -199,7 +202,7 @@ def _patience(call: Outgoing, lanes: Lanes, settings: ClientSettings) -> float:
 
 
 def _pause(settings: ClientSettings, failures: int) -> float:
-    longest = min(_PAUSE_MOST, settings.retry_pause * 2.0 ** (failures - 1))
+    longest = min(_PAUSE_MOST, settings.retry_pause * 2.0 ** min(failures - 1, 10))
     return longest * random.uniform(0.5, 1)
 
 

@@ -45,23 +45,29 @@ class Exchange(NamedTuple, Generic[Result]):
         path: `/package.Service/Method`.
         data: the request's bytes.
         read: makes the result of the response's bytes.
+        name: writes the call's id into the request, where that has a place for it.
     """
 
     path: str
     data: bytes
     read: Callable[[bytes], Result]
+    name: Callable[[bytes, str], bytes] | None = None
 
 
 def predict(
-    model: str, rows: Sequence[Mapping[str, object]], *, features: bool
+    model: str,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    features: bool,
+    keys: Sequence[str] | None,
 ) -> Exchange[list[Answer]]:
-    """Score rows. Raises `ValueUnsupported`."""
-    data = values.encode(model, rows, features=features)
+    """Score rows. Raises `ValueUnsupported` and `KeysUnmatched`."""
+    data = values.encode(model, rows, features=features, keys=keys)
 
     def read(response: bytes) -> list[Answer]:
         return answers(pb.PredictResponse.FromString(response), features=features)
 
-    return Exchange(f"{_SERVICE}/Predict", data, read)
+    return Exchange(f"{_SERVICE}/Predict", data, read, values.named)
 
 
 def score_table(model: str, frame: pl.DataFrame) -> Exchange[ScoredTable]:

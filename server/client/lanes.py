@@ -61,7 +61,7 @@ class Lane:
     def missed(self) -> None:
         """Note that no connection could be made."""
         self._misses += 1
-        pause = min(_ASIDE_MOST, _ASIDE * 2 ** (self._misses - 1))
+        pause = min(_ASIDE_MOST, _ASIDE * 2 ** min(self._misses - 1, 10))
         self.aside_until = time.monotonic() + pause
 
     def reached(self) -> None:

@@ -11,7 +11,7 @@ import datetime as dt
 import functools
 import numbers
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dagrun.engine.errors import DagrunError
@@ -37,14 +37,38 @@ class ValueUnsupported(DagrunError):
         )
 
 
+class KeysUnmatched(DagrunError):
+    """There is not one key for each row."""
+
+    def __init__(self, rows: int, keys: int) -> None:
+        self.rows, self.keys = rows, keys
+        super().__init__(f"{keys} keys for {rows} rows: give one for each, in their order, or none")
+
+
+def named(data: bytes, request_id: str) -> bytes:
+    """Return the bytes of a request with its id, which goes into the prediction log."""
+    return data + _field(0x22, request_id.encode())
+
+
 def request(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) -> PredictRequest:
     """Return the request for rows of Python values. Raises `ValueUnsupported`."""
     return PredictRequest.FromString(encode(model, rows, features=features))
 
 
-def encode(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) -> bytes:
-    """Return the bytes of that request. Raises `ValueUnsupported`."""
-    parts = [_field(0x0A, model.encode())]
+def encode(
+    model: str,
+    rows: Iterable[Mapping[str, object]],
+    *,
+    features: bool,
+    keys: Sequence[str] | None = None,
+) -> bytes:
+    """Return the bytes of that request, with a key for each row if they are given.
+
+    Raises `ValueUnsupported`, and `KeysUnmatched` for more or fewer keys than rows.
+    """
+    parts, rows = [_field(0x0A, model.encode())], list(rows)
+    if keys is not None and len(keys) != len(rows):
+        raise KeysUnmatched(len(rows), len(keys))
     for number, row in enumerate(rows):
         entries = []
         for column, value in row.items():
@@ -53,6 +77,8 @@ def encode(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) 
             except (TypeError, ValueError):
                 raise ValueUnsupported(number, column, value) from None
             entries.append(_field(0x0A, key + cell))
+        if keys is not None:
+            entries.append(_field(0x12, keys[number].encode()))
         parts.append(_field(0x12, b"".join(entries)))
     if features:
         parts.append(b"\x18\x01")

@@ -1,10 +1,11 @@
 """Threads that answer requests, fed by one queue.
 
-Guarantee: tasks start in the order they came, and an exception in one ends neither its thread
-nor another's task. Where it ends: nobody can wait for a single task. `submit` gives back a
-finished future, because gRPC only counts with it and building a real one for each request costs
-as much as parsing it: this pool answers a fifth more requests than its parent class, which it
-derives from only because gRPC wants one where a method has a pool of its own.
+Guarantee: tasks start in the order they came, gRPC's calls once their message has come, and an
+exception in one ends neither its thread nor another's task. Where it ends: nobody can wait for a
+single task. `submit` gives back a finished future, because gRPC only counts with it and building a
+real one for each request costs as much as parsing it: this pool answers a fifth more requests than
+its parent class, which it derives from only because gRPC wants one where a method has a pool of
+its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from dagrun.server.observe.recorder import Labels
+from dagrun.server.serving.receiving import Receiving, is_call, without_message
 
 _LOGGER = logging.getLogger(__name__)
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], int]
@@ -39,10 +41,19 @@ TURN = Turn()
 
 
 class Pool(ThreadPoolExecutor):
-    """A fixed number of daemon threads."""
+    """A fixed number of daemon threads.
 
-    def __init__(self, threads: int, name: str) -> None:
+    Attributes:
+        receiving: gRPC's calls that wait for their message.
+    """
+
+    def __init__(
+        self, threads: int, name: str, *, receiving: int = 1_000, reads: bool = True
+    ) -> None:
+        """Make and start the threads; unless it `reads`, calls get an empty message at once."""
         super().__init__(threads)
+        self._most_receiving, self._reads = receiving, reads
+        self.receiving = Receiving(self._put)
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._crew = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
@@ -57,13 +68,23 @@ class Pool(ThreadPoolExecutor):
         return self._queue.qsize()
 
     @property
+    def crowded(self) -> bool:
+        """Whether as many calls wait for their message as may."""
+        return len(self.receiving) >= self._most_receiving
+
+    @property
     def threads(self) -> int:
         """Number of threads."""
         return len(self._crew)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue `fn(*args, **kwargs)`; its result is dropped, an exception is logged."""
-        self._queue.put((fn, args, kwargs, perf_counter_ns()))
+        if not is_call(args):
+            self._put(fn, *args, **kwargs)
+        elif self._reads:
+            self.receiving.take(fn, args)
+        else:
+            self._put(fn, *without_message(args))
         return _ACCEPTED
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -73,6 +94,9 @@ class Pool(ThreadPoolExecutor):
         if wait:
             for thread in self._crew:
                 thread.join()
+
+    def _put(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        self._queue.put((fn, args, kwargs, perf_counter_ns()))
 
     def _work(self) -> None:
         take = self._queue.get

@@ -137,7 +137,7 @@ class Prediction:
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
         TURN.labels = model.labels
-        frame = read_table(request.table, self._settings.max_table_rows)
+        frame = read_table(request.table, self._settings)
         known = [column.name for column in model.bundle.spec.inputs]
         taken = {*known, *self._models.elsewhere(model)}
         if unknown := [name for name in frame.columns if name not in taken]:

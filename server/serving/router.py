@@ -1,7 +1,7 @@
 """From a method's name to what answers it, and the refusal of what would only wait.
 
-Guarantee: a request too many is refused when it comes, on a thread apart from the work, with the
-pause to make before the next attempt.
+Guarantee: a request too many is refused when it comes, on a thread apart from the work and without
+reading its message, with the pause to make before the next attempt.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class _Choice(NamedTuple):
 
     @property
     def handler(self) -> Handler:
-        return self.refusing if self.pool.waiting >= self.waiting else self.admitting
+        full = self.pool.waiting >= self.waiting or self.pool.crowded
+        return self.refusing if full else self.admitting
 
 
 def _name(path: str) -> str:

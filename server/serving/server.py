@@ -31,10 +31,13 @@ from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import Reflection
 from dagrun.server.protocols.typed import Typed
-from dagrun.server.serving import health, models, prediction
+from dagrun.server.serving import health, limits, models, prediction
 from dagrun.server.serving.calls import Calls
+from dagrun.server.serving.credentials import Guarded, credentials
+from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
 from dagrun.server.serving.models import Models
+from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
 from dagrun.server.serving.refusals import Busy, Method
@@ -67,8 +70,12 @@ class Server:
     """A gRPC server for some models. A context manager: it serves inside the `with`."""
 
     def __init__(self, served: Models, settings: ServerSettings | None = None) -> None:
-        """Bind the address; nothing is answered before `start`. Raises `CannotListen`."""
+        """Bind the address; nothing is answered before `start`.
+
+        Raises `CannotListen`, and whatever `entrance` raises for TLS and tokens.
+        """
         self.settings = settings or ServerSettings()
+        self.entrance = entrance(self.settings)
         self.models = served
         self.prediction = Prediction(served, self.settings)
         self.health = Health()
@@ -79,20 +86,21 @@ class Server:
         )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
-        pause = self.settings.retry_after_ms
+        pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict")
-        self._tables = Pool(self.settings.table_threads, "table")
-        self._refusals = Pool(1, "refuse")
+        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
+        self._refusals = Pool(1, "refuse", reads=False)
         self._typed = Typed(served, self.prediction, self._of_rows)
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
             self._threads,
-            handlers=[Router(self._methods(), self._typed.method, calls)],
-            options=_options(self.settings),
+            handlers=[self._handlers(calls)],
+            options=limits.options(self.settings),
         )
+        self._patrol = Patrol([self._end_slow, self.entrance.look_again])
         self.port = self._bind()
 
     @property
@@ -103,6 +111,7 @@ class Server:
     def start(self) -> None:
         """Begin to answer, healthy."""
         self._server.start()
+        self._patrol.start()
         self.tell_health()
 
     def tell_health(self) -> None:
@@ -123,6 +132,7 @@ class Server:
         self.prediction.recheck.close(grace)
         self._streams.close()
         self._scoring.close()
+        self._patrol.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -136,10 +146,23 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _handlers(self, calls: Calls) -> Router | Guarded:
+        router = Router(self._methods(), self._typed.method, calls)
+        tokens = self.entrance.tokens
+        return Guarded(router, tokens, self._refusals, calls) if tokens else router
+
+    def _end_slow(self) -> None:
+        pools = (self._threads.receiving, self._tables.receiving, self._streams, self._scoring)
+        for receiving in pools:
+            receiving.end_slow(self.settings.receive_seconds)
+
     def _bind(self) -> int:
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            port = self._server.add_insecure_port(address)
+            if certificate := self.entrance.certificate:
+                port = self._server.add_secure_port(address, credentials(certificate))
+            else:
+                port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise CannotListen(address, error) from error
         return port
@@ -234,7 +257,7 @@ def serve(
     server = Server(proved, settings)
     with _stop_signals() as stopped:
         server.start()
-        for line in _listening(server):
+        for line in (*_listening(server), *server.entrance.report()):
             report(line)
         if on_ready is not None:
             on_ready(server)
@@ -264,15 +287,6 @@ def _listening(server: Server) -> tuple[str, str]:
         f"1 process x {server.settings.threads} threads, 1 thread per prediction "
         f"({found.limit}: {found.count} CPU{plural})",
     )
-
-
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", 0),
-    ]
 
 
 @contextmanager

@@ -54,6 +54,10 @@ class Streams:
         answer.experimental_thread_pool = self._pool  # type: ignore[attr-defined]
         return answer
 
+    def end_slow(self, seconds: float) -> None:
+        """End the calls whose first message has been on its way for longer than `seconds`."""
+        self._pool.receiving.end_slow(seconds)
+
     def cancel(self) -> None:
         """Cancel every endless stream."""
         with self._lock:

@@ -1,9 +1,9 @@
 """From Arrow IPC to a frame and back.
 
 Guarantee: bytes from a stranger are validated in full (offsets, UTF-8, lengths) before anything
-reads through them; what is not an Arrow IPC stream is `Malformed`, a row too many `TooMuch`.
-Where it ends: a compressed stream is unpacked batch by batch, so one batch may need more memory
-than its bytes.
+reads through them; what is not an Arrow IPC stream is `Malformed`, a row, a column, a cell or an
+unpacked byte too many is `TooMuch`, before there is room made for it. Where it ends: names of
+columns and Polars' own copies are not counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from dagrun.server.serving.refusals import Malformed, TooMuch
+from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.serving.unpacked import unpacked_bytes, viewed_bytes
 
 _PROBLEMS = (
     pa.ArrowException,
@@ -26,13 +28,18 @@ _PROBLEMS = (
 )
 
 
-def read_table(data: bytes, most_rows: int) -> pl.DataFrame:
+def read_table(data: bytes, limits: ServerSettings) -> pl.DataFrame:
     """Return the table of an Arrow IPC stream. Raises `Malformed` or `TooMuch`."""
     try:
+        unpacked = unpacked_bytes(data)
+        _require("unpacked bytes", unpacked, limits.max_table_bytes)
         with pa.ipc.open_stream(data) as stream:
+            _require("columns", len(stream.schema), limits.max_columns)
             _check_fields(stream.schema)
-            batches = list(_validated(stream, most_rows))
+            batches = list(_validated(stream, limits, unpacked))
             table = pa.Table.from_batches(batches, stream.schema)
+            # Without what the sender says of the columns beside their types: Polars trusts it.
+            table = pa.Table.from_arrays(table.columns, names=table.column_names)
         frame = pl.from_arrow(table)
     except _PROBLEMS as error:
         raise Malformed("the Arrow IPC stream", error) from error
@@ -42,20 +49,33 @@ def read_table(data: bytes, most_rows: int) -> pl.DataFrame:
 
 
 def _check_fields(schema: pa.Schema) -> None:
-    """Raise `ValueError` for a name that is no UTF-8 (on reading it) and for nested columns."""
+    """Raise `ValueError` for a name or a zone that is no UTF-8, and for nested columns."""
     for field in schema:
+        # Reading them is the check of the UTF-8.
+        name, kind = field.name, str(field.type)
         if field.type.num_fields:
-            raise ValueError(f"column {field.name!r} is nested ({field.type})")
+            raise ValueError(f"column {name!r} is nested ({kind})")
 
 
-def _validated(stream: pa.RecordBatchReader, most_rows: int) -> Iterator[pa.RecordBatch]:
-    rows = 0
+def _validated(
+    stream: pa.RecordBatchReader, limits: ServerSettings, unpacked: int
+) -> Iterator[pa.RecordBatch]:
+    rows, columns = 0, len(stream.schema)
     for batch in stream:
         rows += batch.num_rows
-        if rows > most_rows:
-            raise TooMuch("rows or more", rows, most_rows, "Send the table in parts.")
+        _require("rows or more", rows, limits.max_table_rows)
+        _require("cells or more", rows * columns, limits.max_table_cells)
+        # Sizes of buffers first: texts are walked through only when they are not too long.
+        batch.validate()
+        unpacked += viewed_bytes(batch)
+        _require("unpacked bytes or more", unpacked, limits.max_table_bytes)
         batch.validate(full=True)
         yield batch
+
+
+def _require(what: str, found: int, most: int) -> None:
+    if found > most:
+        raise TooMuch(what, found, most, "Send the table in parts.")
 
 
 def write_table(frame: pl.DataFrame) -> bytes:

@@ -164,7 +164,9 @@ def test_what_predict_refuses(call: Call) -> None:
         ("late", "rows.parquet", "-o", "nowhere/out.csv"): "folder nowhere does not exist",
         ("lte", "rows.parquet", "-o", "out.csv"): "Did you mean 'late'?",
         ("./late.bundle", "rows.parquet", "-o", "out.csv"): "there is no file late.bundle",
-        ("late@1", "rows.parquet", "-o", "out.csv", "--target", "x:1"): "name the model alone",
+        ("pyproject.toml", "rows.parquet", "-o", "out.csv", "--target", "x:1"): "not the file",
+        ("late", "rows.parquet", "-o", "out.csv", "--tls"): "only with --target",
+        ("late", "rows.parquet", "-o", "out.csv", "--from-row", "3"): "nothing is left",
         ("late", "gone.parquet", "-o", "out.csv"): "does not exist",
         ("late", "pipeline.py", "-o", "out.csv"): "must be .parquet or .csv",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from dagrun.server.client import (
     ClientSettingInvalid,
     ClientSettings,
     CredentialsUnreadable,
+    ServerUnreachable,
     TokenUnprotected,
 )
+from dagrun.server.client.lanes import Lane
 
 NOWHERE = "127.0.0.1:1"
 both = pytest.mark.parametrize("ask", [ask_threads, ask_loop], ids=["threads", "loop"])
@@ -72,6 +75,17 @@ def test_a_closed_client_says_so() -> None:
     client.close()
     with pytest.raises(ClientClosed, match="with"):
         client.models()
+
+
+def test_a_long_outage_ends_no_arithmetic() -> None:
+    lane = Lane(NOWHERE, lambda: None)
+    for _ in range(2_000):
+        lane.missed()
+    assert 0 < lane.aside_until - time.monotonic() <= 1
+    settings = ClientSettings(timeout=600, patience=2, channels=1, retry_pause=0)
+    (outcome,) = ask_threads(NOWHERE, settings)
+    assert isinstance(outcome, ServerUnreachable)
+    assert 2 < outcome.attempts <= 200  # a hundredth of a second apart at least
 
 
 FORK = """

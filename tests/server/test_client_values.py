@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.client.values import encode
+from dagrun.server.client.values import KeysUnmatched, encode, named
 
 EPOCH = dt.datetime(1970, 1, 1)
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -62,3 +63,12 @@ def test_the_bytes_mean_what_was_given(
     assert found.SerializeToString(deterministic=True) == expected.SerializeToString(
         deterministic=True
     )
+
+
+def test_rows_have_keys_and_requests_a_name() -> None:
+    """Fields `Row.key` = 2 and `PredictRequest.request_id` = 4."""
+    row = b"\x12\x04\x12\x02\xc3\xa9"
+    assert encode("m", [{}], features=False, keys=["é"]) == b"\x0a\x01m" + row
+    assert named(b"before", "a-1") == b"before\x22\x03a-1"
+    with pytest.raises(KeysUnmatched, match="1 keys for 2 rows"):
+        encode("m", [{}, {}], features=False, keys=["a"])

@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagrun.server.client import Client, RequestInvalid
+from dagrun.server.serving import ServerSettings
 from dagrun.server.serving.refusals import Malformed, TooMuch
 from dagrun.server.serving.tables import read_table, write_table
+from dagrun.server.serving.unpacked import unpacked_bytes
 from dagrun.stages.bundle import Bundle, score
 
 MakeRows = Callable[[int, int], pl.DataFrame]
+LIMITS = ServerSettings(max_table_rows=1_000, max_table_bytes=1_000_000)
 
 
 def stream(table: pa.Table, **options: object) -> bytes:
@@ -51,7 +54,7 @@ def test_column_order_batches_and_compression_do_not_matter(
     )
     for compression in (None, "lz4", "zstd"):
         data = stream(frame.to_arrow(), compression=compression)
-        assert read_table(data, 100).equals(frame)
+        assert read_table(data, LIMITS).equals(frame)
 
 
 def test_columns_are_checked_by_name(client: Client, make_rows: MakeRows) -> None:
@@ -100,12 +103,12 @@ def test_damaged_streams_are_refused_or_read(data: st.DataObject) -> None:
     else:
         damaged = data.draw(st.binary(max_size=300))
     with suppress(Malformed, TooMuch):
-        assert isinstance(read_table(damaged, 1000), pl.DataFrame)
+        assert isinstance(read_table(damaged, LIMITS), pl.DataFrame)
 
 
 def test_nested_columns_are_refused() -> None:
     with pytest.raises(Malformed, match="column 'a' is nested"):
-        read_table(stream(pa.table({"a": [[1], []]})), 10)
+        read_table(stream(pa.table({"a": [[1], []]})), LIMITS)
 
 
 def test_malformed_bytes_are_the_callers_fault(client: Client) -> None:
@@ -126,9 +129,54 @@ def test_rows_are_counted_before_anything_is_read() -> None:
     with pa.ipc.new_stream(sink, batch.schema) as out:
         out.write_batch(batch)
     with pytest.raises(TooMuch, match="1000000000"):
-        read_table(sink.getvalue(), 1000)
+        read_table(sink.getvalue(), LIMITS)
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_bombs_are_refused_before_they_are_unpacked(compression: str) -> None:
+    bomb = stream(pa.table({"a": pa.array([0.0] * 500_000)}), compression=compression)
+    before = pa.total_allocated_bytes()
+    with pytest.raises(TooMuch, match=r"unpacked bytes; this server takes at most 1000000\."):
+        read_table(bomb, LIMITS)
+    assert pa.total_allocated_bytes() == before
+
+
+def test_a_text_that_many_cells_share_counts_for_each() -> None:
+    frame = pl.select(text=pl.repeat("x" * 100_000, 1_000))
+    sink = io.BytesIO()
+    frame.write_ipc_stream(sink)
+    assert len(sink.getvalue()) < 200_000
+    with pytest.raises(TooMuch, match="100116000 unpacked bytes or more"):
+        read_table(sink.getvalue(), LIMITS)
+
+
+def test_columns_and_cells_are_limited() -> None:
+    table = pa.table({f"c{number}": [1, 2, 3] for number in range(20)})
+    with pytest.raises(TooMuch, match="20 columns; this server takes at most 19"):
+        read_table(stream(table), ServerSettings(max_columns=19))
+    with pytest.raises(TooMuch, match="60 cells or more; this server takes at most 59"):
+        read_table(stream(table), ServerSettings(max_table_cells=59))
+    assert read_table(stream(table), ServerSettings(max_columns=20, max_table_cells=60)).height == 3
+
+
+def test_unpacked_sizes_are_told_exactly() -> None:
+    table = pa.table({"a": list(range(1_000)), "b": ["text"] * 1_000}).combine_chunks()
+    for compression in (None, "lz4", "zstd"):
+        sink = io.BytesIO()
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with pa.ipc.new_stream(sink, table.schema, options=options) as out:
+            out.write_table(table)
+        assert unpacked_bytes(sink.getvalue()) == 1_000 * 8 + 1_001 * 4 + 1_000 * 4
+
+
+def test_what_a_sender_says_beside_the_types_is_not_believed() -> None:
+    """Polars panics at an enum's values that are not what it wrote."""
+    kind = pa.dictionary(pa.uint32(), pa.large_utf8())
+    field = pa.field("a", kind, metadata={"_PL_ENUM_VALUES2": "x;broken"})
+    table = pa.table([pa.array(["u", "v"]).dictionary_encode().cast(kind)], pa.schema([field]))
+    assert read_table(stream(table), LIMITS)["a"].cast(pl.String).to_list() == ["u", "v"]
 
 
 def test_what_is_written_can_be_read() -> None:
     frame = pl.DataFrame({"a": [1.5, None], "b": [True, False]})
-    assert read_table(write_table(frame), 2).equals(frame)
+    assert read_table(write_table(frame), LIMITS).equals(frame)

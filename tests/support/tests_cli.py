@@ -44,9 +44,14 @@ def steady(text: str) -> str:
 
 def in_terminal(folder: Path, *arguments: str, **environment: str) -> str:
     """Run in a terminal of its own and return all that was written to it."""
+    return said_in_terminal(folder, "run", *arguments, **environment)
+
+
+def said_in_terminal(folder: Path, *words: str, **environment: str) -> str:
+    """Carry out any command in a terminal of its own; return all that was written to it."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [DAGRUN, "run", *arguments],
+        [DAGRUN, *words],
         cwd=folder,
         stdout=theirs,
         stderr=theirs,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.io.plugins import register_io_source
 
 from dagrun.engine.frames.roworder import keeps_order
 from dagrun.engine.tables import TABLE
@@ -24,6 +25,7 @@ KEEPING: list[Plan] = [
     lambda f: f.with_columns(X.cast(pl.Float32).fill_null(0).round(1).alias("r")),
     lambda f: f.with_columns(pl.format("{}-{}", S, X).alias("t")).filter(S.is_in(["n1", "n2"])),
     lambda f: f.filter(X.is_between(10, 90_000) & S.is_not_null()).drop_nulls(),
+    lambda f: from_python(f).with_columns(y=X + 1).select("y", "s"),
 ]
 OTHERS: list[Plan] = [
     lambda f: f.join(f, on="x"),
@@ -42,6 +44,13 @@ OTHERS: list[Plan] = [
     lambda f: f.collect().lazy(),
     lambda f: pl.concat([f, f.collect().lazy()]),
 ]
+
+
+def from_python(frame: pl.LazyFrame) -> pl.LazyFrame:
+    def source(*_asked: object) -> Iterator[pl.DataFrame]:
+        yield from frame.collect().iter_slices(700)
+
+    return register_io_source(source, schema=frame.collect_schema())
 
 
 @pytest.fixture
