@@ -9,7 +9,7 @@ and the caller may send the others on a new one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 import grpc
 
@@ -59,3 +59,46 @@ def predict_stream(
         lane.under_way.pop()
     if problems:
         raise problems[0]
+
+
+async def predict_stream_in_loop(
+    lane: Lane,
+    model: str,
+    batches: AsyncIterable[Batch] | Iterable[Batch],
+    *,
+    features: bool,
+    timeout: float | None,
+    metadata: Metadata,
+    request_id: str,
+) -> AsyncIterator[list[Answer]]:
+    """Yield what `predict_stream` does, in an event loop."""
+    problems: list[Exception] = []
+
+    async def messages() -> AsyncIterator[bytes]:
+        try:
+            async for rows in _in_loop(batches):
+                yield values.request(model, rows, features=features).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - raised where the answers are read
+            problems.append(error)
+
+    lane.under_way.append(None)
+    stream = lane.stream(PATH)(messages(), timeout=timeout, metadata=metadata)
+    try:
+        async for data in stream:
+            yield answers(pb.PredictResponse.FromString(data), features=features)
+    except grpc.RpcError as error:
+        raise failure(lane.target, error, request_id) from error
+    finally:
+        stream.cancel()
+        lane.under_way.pop()
+    if problems:
+        raise problems[0]
+
+
+async def _in_loop(batches: AsyncIterable[Batch] | Iterable[Batch]) -> AsyncIterator[Batch]:
+    if isinstance(batches, AsyncIterable):
+        async for rows in batches:
+            yield rows
+    else:
+        for rows in batches:
+            yield rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -71,6 +71,28 @@ def test_what_goes_wrong_is_raised_after_the_answers(client: Client, make_row: R
         list(client.predict_stream("nil", [[make_row()]]))
     with Client("localhost:1") as nowhere, pytest.raises(ServerUnreachable):
         list(nowhere.predict_stream("flights", [[make_row()]]))
+
+
+def test_batches_are_answered_in_order_in_an_event_loop(
+    server: Server, client: Client, make_row: Row
+) -> None:
+    batches = [[make_row(seats=10 * n + k) for k in range(n % 3)] for n in range(10)]
+
+    async def later() -> AsyncIterator[list[dict[str, object]]]:
+        for rows in batches:
+            await asyncio.sleep(0)
+            yield rows
+
+    async def streamed(given: object) -> list[object]:
+        async with AsyncClient(server.address) as asynchronous:
+            return [answers async for answers in asynchronous.predict_stream("flights", given)]
+
+    alone = [client.predict("flights", rows) for rows in batches]
+    assert asyncio.run(streamed(batches)) == asyncio.run(streamed(later())) == alone
+    with pytest.raises(RequestInvalid, match=r"messages\[1\]"):
+        asyncio.run(streamed([[make_row()], [make_row(distance="far")]]))
+    with pytest.raises(ValueUnsupported):
+        asyncio.run(streamed([[make_row(seats=object())]]))
 
 
 def test_a_stream_may_be_left(client: Client, make_row: Row) -> None:
