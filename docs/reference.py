@@ -38,6 +38,7 @@ PAGES = {
             "dagrun.stages.joining",
             "dagrun.stages.train",
             "dagrun.stages.evaluate",
+            "dagrun.stages.monitor",
         ],
     ),
     "proof": ("Proving parity", ["dagrun.stages.proof", "dagrun.stages.proof.strategies"]),

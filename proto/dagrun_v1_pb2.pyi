@@ -45,7 +45,7 @@ class Value(_message.Message):
     def __init__(self, double_value: _Optional[float] = ..., int64_value: _Optional[int] = ..., string_value: _Optional[str] = ..., bool_value: bool = ..., timestamp_micros: _Optional[int] = ..., wall_clock_micros: _Optional[int] = ..., date_days: _Optional[int] = ...) -> None: ...
 
 class Row(_message.Message):
-    __slots__ = ("values",)
+    __slots__ = ("values", "key")
     class ValuesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,18 +54,22 @@ class Row(_message.Message):
         value: Value
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     values: _containers.MessageMap[str, Value]
-    def __init__(self, values: _Optional[_Mapping[str, Value]] = ...) -> None: ...
+    key: str
+    def __init__(self, values: _Optional[_Mapping[str, Value]] = ..., key: _Optional[str] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("model", "rows", "include_features")
+    __slots__ = ("model", "rows", "include_features", "request_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     model: str
     rows: _containers.RepeatedCompositeFieldContainer[Row]
     include_features: bool
-    def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., include_features: bool = ...) -> None: ...
+    request_id: str
+    def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., include_features: bool = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("probability", "margin", "label", "confidence", "features", "value")

@@ -37,6 +37,18 @@ _FILE = click.Path(exists=True, dir_okay=False)
     show_default=True,
     help="Share of the served rows that the batch twin computes again, to compare.",
 )
+@click.option(
+    "--log/--no-log",
+    default=True,
+    show_default=True,
+    help="Whether to log predictions as Parquet files.",
+)
+@click.option(
+    "--log-folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Where to. [default: .dagrun/predictions of the project]",
+)
 def serve(**options: Any) -> int:
     """Serve models over gRPC.
 

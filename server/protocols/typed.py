@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from dagrun.server.observe.prediction_log import UNNAMED
 from dagrun.server.protocols.typed_file import TypedFile, typed_file
 from dagrun.server.protocols.typed_rows import TypedReader
 from dagrun.server.serving.models import Models, ServedModel
@@ -31,6 +32,7 @@ from dagrun.server.serving.refusals import (
     Method,
     ModelNotServed,
     ValuesRefused,
+    Violation,
     parsed,
 )
 from dagrun.server.serving.router import Limited
@@ -114,8 +116,18 @@ class Typed:
         except NotAdmitted:
             violations = reader.violations(request.rows, service.live)
             raise ValuesRefused(model.name, violations) from None
+        keys = request.keys or UNNAMED
+        if request.keys and len(keys) != len(rows):
+            problem = f"has {len(keys)} for {len(rows)} rows; send one for each, or none"
+            raise ValuesRefused(model.name, [Violation("keys", problem)])
         return self._prediction.respond(
-            model, rows, features=request.include_features, started=started, received=len(data)
+            model,
+            rows,
+            features=request.include_features,
+            started=started,
+            received=len(data),
+            request_id=request.request_id,
+            keys=keys,
         )
 
 

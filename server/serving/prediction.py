@@ -14,6 +14,7 @@ import grpc
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
+from dagrun.server.observe.prediction_log import UNNAMED, PredictionLog
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving import answers
 from dagrun.server.serving.models import Models, ServedModel
@@ -43,8 +44,10 @@ model whose trees are walked (7 us a row) is faster row by row however many ther
 class Prediction:
     """The methods, each from the bytes of a request to the bytes of a response."""
 
-    def __init__(self, models: Models, settings: ServerSettings) -> None:
-        self._models, self._settings = models, settings
+    def __init__(
+        self, models: Models, settings: ServerSettings, log: PredictionLog | None = None
+    ) -> None:
+        self._models, self._settings, self._log = models, settings, log
         self.recorder = Recorder()
         self.recheck = Recheck(settings.recheck, settings.recheck_waiting, self.recorder)
 
@@ -73,7 +76,13 @@ class Prediction:
         TURN.labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
         return self.respond(
-            model, values, features=request.include_features, started=started, received=len(data)
+            model,
+            values,
+            features=request.include_features,
+            started=started,
+            received=len(data),
+            request_id=request.request_id,
+            keys=[row.key for row in request.rows],
         )
 
     def respond(
@@ -84,16 +93,20 @@ class Prediction:
         features: bool,
         started: int,
         received: int,
+        request_id: str = "",
+        keys: Iterable[str] = UNNAMED,
     ) -> bytes:
-        """Score admitted rows, and return the bytes of a `PredictResponse`.
+        """Score and log admitted rows, and return the bytes of a `PredictResponse`.
 
         `started` is when the work began, in nanoseconds of `perf_counter_ns`; `received` the
-        request's size in bytes.
+        request's size in bytes; `request_id` and `keys` what the caller calls request and rows.
         """
         read_at = perf_counter_ns()
-        response, featured, modelled = _score(model, rows, self.recheck, features=features)
+        response, scored, featured, modelled = _score(model, rows, self.recheck, features=features)
         featured += read_at
         modelled += featured
+        if self._log is not None:
+            self._log.take(model, rows, scored, request_id=request_id, keys=keys)
         moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
         self.recorder.predict[model.labels].add((*moments, len(rows), received, len(response)))
         return response
@@ -153,6 +166,8 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
+        if self._log is not None:
+            self._log.take_table(model, frame, scores)
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
         self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
@@ -190,19 +205,21 @@ class Prediction:
 
 def _score(
     model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
-) -> tuple[bytes, int, int]:
-    """Return the response for admitted rows, and the nanoseconds for features and for the model."""
+) -> tuple[bytes, list[tuple[float, float]], int, int]:
+    """Return the response for admitted rows, their scores, and the nanoseconds for both."""
     threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
-        parts = []
+        parts: list[bytes] = []
+        scored: list[tuple[float, float]] = []
         in_features = in_model = 0
         for row in rows:
             begun = perf_counter_ns()
             scorer.prepare(row)
             prepared = perf_counter_ns()
-            margin, value = scorer.predict()
+            margin, value = pair = scorer.predict()
             in_model += perf_counter_ns() - prepared
             in_features += prepared - begun
+            scored.append(pair)
             if wants():
                 recheck.take((model, row, scorer.features, margin))
             answer = answers.encode(margin, value, threshold)
@@ -216,11 +233,11 @@ def _score(
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
             if wants():
                 recheck.take((model, row, served, margin))
-        pairs = zip(scores.margins.tolist(), scores.values.tolist(), strict=True)
-        parts = [answers.encode(*pair, threshold) for pair in pairs]
+        scored = list(zip(scores.margins.tolist(), scores.values.tolist(), strict=True))
+        parts = [answers.encode(*pair, threshold) for pair in scored]
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
-    return b"".join((*parts, model.tail)), in_features, in_model
+    return b"".join((*parts, model.tail)), scored, in_features, in_model
 
 
 def _drop(columns: Iterable[str], request: Rows) -> None:

@@ -20,17 +20,17 @@ from types import TracebackType
 import grpc
 from google.protobuf import descriptor_pool
 
-from dagrun.engine.dispatching import machine
 from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
+from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import reflected
 from dagrun.server.protocols.typed import Typed
-from dagrun.server.serving import health, limits, models, prediction
+from dagrun.server.serving import health, limits, models, prediction, reports
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.credentials import Guarded, credentials
 from dagrun.server.serving.exposure import entrance
@@ -73,7 +73,8 @@ class Server:
         self.settings = settings or ServerSettings()
         self.entrance = entrance(self.settings)
         self.models = served
-        self.prediction = Prediction(served, self.settings)
+        self.log = PredictionLog.of(self.settings)
+        self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
@@ -126,6 +127,8 @@ class Server:
         for pool in (self._threads, self._tables, self._refusals):
             pool.shutdown(wait=False)
         self.prediction.recheck.close(grace)
+        if self.log is not None:
+            self.log.close(grace)
         self._streams.close()
         self._scoring.close()
         self._patrol.close()
@@ -246,7 +249,7 @@ def serve(
     server = Server(proved, settings)
     with _stop_signals() as stopped:
         server.start()
-        for line in (*_listening(server), *server.entrance.report()):
+        for line in reports.started(server):
             report(line)
         if on_ready is not None:
             on_ready(server)
@@ -255,27 +258,8 @@ def serve(
         time.sleep(server.settings.drain_seconds)
         report("stopping: finishing what is in flight")
         server.stop()
-    calls = server.prediction.answered
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    for line in _rechecked(server):
+    for line in reports.ended(server):
         report(line)
-
-
-def _rechecked(server: Server) -> Iterator[str]:
-    counts = [model.rechecked for model in server.models.current.values()]
-    if rows := sum(count.rows for count in counts):
-        different = sum(count.different for count in counts)
-        yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
-
-
-def _listening(server: Server) -> tuple[str, str]:
-    found = machine.available()
-    plural = "s" * (found.count != 1)
-    return (
-        f"gRPC on {server.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)",
-        f"1 process x {server.settings.threads} threads, 1 thread per prediction "
-        f"({found.limit}: {found.count} CPU{plural})",
-    )
 
 
 @contextmanager
