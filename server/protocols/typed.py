@@ -116,8 +116,8 @@ class Typed:
         except NotAdmitted:
             violations = reader.violations(request.rows, service.live)
             raise ValuesRefused(model.name, violations) from None
-        keys = request.keys or UNNAMED
-        if request.keys and len(keys) != len(rows):
+        keys = request.keys
+        if keys and len(keys) != len(rows):
             problem = f"has {len(keys)} for {len(rows)} rows; send one for each, or none"
             raise ValuesRefused(model.name, [Violation("keys", problem)])
         return self._prediction.respond(
@@ -127,7 +127,7 @@ class Typed:
             started=started,
             received=len(data),
             request_id=request.request_id,
-            keys=keys,
+            keys=keys or UNNAMED,
         )
 
 
