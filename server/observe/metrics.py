@@ -62,6 +62,8 @@ PHASE_SECONDS: Final = "dagrun_phase_seconds"
 MODEL_INFO: Final = "dagrun_model_info"
 RECHECKED: Final = "dagrun_rechecked_rows_total"
 DIFFERENT: Final = "dagrun_rechecked_different_total"
+LOGGED: Final = "dagrun_logged_rows_total"
+LOG_MISSING: Final = "dagrun_log_missing_rows_total"
 RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
 WAITING: Final = "dagrun_requests_waiting"
 THREADS: Final = "dagrun_threads"
@@ -88,6 +90,10 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         ),
         RECHECKED: Metric("counter", "Served rows that the batch twin computed again.", _MODEL),
         DIFFERENT: Metric("counter", "Of these, rows with other bits: must stay 0.", _MODEL),
+        LOGGED: Metric("counter", "Rows in the files of the prediction log."),
+        LOG_MISSING: Metric(
+            "counter", "Rows that the prediction log misses: too many waited, or a full disk."
+        ),
         RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
         WAITING: Metric("gauge", "Requests that no thread has taken yet.", ("pool",)),
         THREADS: Metric("gauge", "Threads that answer.", ("pool",)),

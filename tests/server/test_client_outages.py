@@ -25,13 +25,14 @@ Row = Callable[..., dict[str, object]]
 SERVE = """
 import sys
 from pathlib import Path
-from dagrun.server.serving import ServerSettings, serve
+from dagrun.server.serving import ServerSettings
+from dagrun.server.supervisor import FleetSettings, serve
 
 serve(
     [Path(sys.argv[1])],
-    ServerSettings(port=int(sys.argv[2])),
+    FleetSettings(server=ServerSettings(port=int(sys.argv[2])), workers=1),
     report=lambda line: None,
-    on_ready=lambda server: print(server.address, flush=True),
+    on_ready=lambda running: print(running.address, flush=True),
 )
 """
 
