@@ -20,7 +20,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 export PYTHONSAFEPATH := 1
 
 .PHONY: demo demo-houses test check bench bench-quick soak lowest package clean \
-	lint format types peers generated proto docs golden lock
+	lint format types generated proto docs golden lock peers
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
@@ -48,17 +48,6 @@ $(READY): .venv/.pinned pyproject.toml
 	@rm -rf $(STALE)
 	@$(BIN)/$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
-
-# Clients that nobody here wrote, for the tests that call a server with them. Without npm these
-# tests are skipped, and say so.
-build/peers/node/.ready: tests/peers/node/package.json tests/peers/node/package-lock.json
-	@rm -rf build/peers/node && mkdir -p build/peers/node
-	@cp $^ build/peers/node/
-	@if command -v npm >/dev/null; then \
-		cd build/peers/node && npm install --no-save --ignore-scripts --no-audit --no-fund --silent && touch .ready; \
-	else echo "npm is missing: the clients for Node are left out"; fi
-
-peers: build/peers/node/.ready ## other makers' clients, which some tests call a server with
 
 lint: $(READY)
 	$(BIN)/ruff format --check $(LINTED)
@@ -125,6 +114,24 @@ bench: $(BENCH_READY) ## the benchmarks at full size, into benchmarks/results/
 bench-quick: $(BENCH_READY) ## the benchmarks in a few minutes, into build/bench/results/
 	@for name in $(BENCHMARKS); do env -u PYTHONSAFEPATH $(BIN)/python benchmarks/$$name.py --quick || exit 1; done
 
+# Clients that the server is tested with, each where its own versions of everything may be.
+PEERS := $(patsubst tests/peers/%.lock,build/peers/%/.ready,$(wildcard tests/peers/*.lock))
+
+peers: $(PEERS) build/peers/node/.ready ## third-party clients for the tests, in build/peers/
+
+# Without npm the tests that need these are skipped, and say so.
+build/peers/node/.ready: tests/peers/node/package.json tests/peers/node/package-lock.json
+	@rm -rf build/peers/node && mkdir -p build/peers/node
+	@cp $^ build/peers/node/
+	@if command -v npm >/dev/null; then \
+		cd build/peers/node && npm install --no-save --ignore-scripts --no-audit --no-fund --silent && touch .ready; \
+	else echo "npm is missing: the clients for Node are left out"; fi
+
+build/peers/%/.ready: tests/peers/%.lock
+	@$(PYTHON) -m venv --clear build/peers/$*
+	@build/peers/$*/bin/$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
 $(UV):
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv
@@ -141,6 +148,9 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
 	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
+	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock
+	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock
+	echo grpc-requests==0.1.21 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/grpc_requests.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock
 
 # The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from
