@@ -117,7 +117,15 @@ bench-quick: $(BENCH_READY) ## the benchmarks in a few minutes, into build/bench
 # Clients that the server is tested with, each where its own versions of everything may be.
 PEERS := $(patsubst tests/peers/%.lock,build/peers/%/.ready,$(wildcard tests/peers/*.lock))
 
-peers: $(PEERS) ## third-party clients for the tests, in build/peers/
+peers: $(PEERS) build/peers/node/.ready ## third-party clients for the tests, in build/peers/
+
+# Without npm the tests that need these are skipped, and say so.
+build/peers/node/.ready: tests/peers/node/package.json tests/peers/node/package-lock.json
+	@rm -rf build/peers/node && mkdir -p build/peers/node
+	@cp $^ build/peers/node/
+	@if command -v npm >/dev/null; then \
+		cd build/peers/node && npm install --no-save --ignore-scripts --no-audit --no-fund --silent && touch .ready; \
+	else echo "npm is missing: the clients for Node are left out"; fi
 
 build/peers/%/.ready: tests/peers/%.lock
 	@$(PYTHON) -m venv --clear build/peers/$*

@@ -20,6 +20,7 @@ from dagrun.server.client.errors import (
     Violation,
 )
 from dagrun.server.client.exchange import ScoredTable
+from dagrun.server.client.explanation import Explanation
 from dagrun.server.client.settings import (
     ClientSettingInvalid,
     ClientSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "ColumnInfo",
     "CredentialsUnreadable",
     "DeadlinePassed",
+    "Explanation",
     "KeysUnmatched",
     "MessageTooLarge",
     "MethodUnknown",

@@ -8,21 +8,23 @@ Where it ends: one client belongs to one event loop, that of its first call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 
-from dagrun.server.client import exchange
+from dagrun.server.client import exchange, explanation, stream
 from dagrun.server.client.answer import Answer, ModelInfo
 from dagrun.server.client.caller import Caller
 from dagrun.server.client.conduct import Ask, Await, Begin, Outcome, Outgoing, Pause, Step
 from dagrun.server.client.errors import ModelUnknown, ServerUnreachable
 from dagrun.server.client.exchange import Exchange, Result, ScoredTable
+from dagrun.server.client.explanation import Explanation
 from dagrun.server.client.lanes import Lane
 from dagrun.server.client.settings import ClientSettings
+from dagrun.server.client.stream import Batch
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,6 +74,34 @@ class AsyncClient(Caller):
     ) -> ScoredTable:
         """Score a frame and say what answered; see `Client.score_table`."""
         return await self._call(exchange.score_table(model, frame), timeout)
+
+    async def predict_stream(
+        self,
+        model: str,
+        batches: AsyncIterable[Batch] | Iterable[Batch],
+        *,
+        features: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[list[Answer]]:
+        """Yield the answers to batches of rows; see `Client.predict_stream`."""
+        call = self._outgoing(Exchange(stream.PATH, b"", bytes), None, None)
+        streamed = stream.predict_stream_in_loop(
+            self._lanes.pick(),
+            model,
+            batches,
+            features=features,
+            timeout=timeout,
+            metadata=call.metadata,
+            request_id=call.request_id,
+        )
+        async for answered in streamed:
+            yield answered
+
+    async def explain(
+        self, model: str, rows: Sequence[Mapping[str, object]], *, timeout: float | None = None
+    ) -> list[Explanation]:
+        """Tell what each feature adds to the margins; see `Client.explain`."""
+        return await self._call(explanation.explain(model, rows), timeout)
 
     async def model(self, name: str) -> ModelInfo:
         """Describe one served model. Raises `ModelUnknown`."""

@@ -8,20 +8,22 @@ Where it ends: a client does not survive a fork once it has called; it says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from dagrun.server.client import exchange
+from dagrun.server.client import exchange, explanation, stream
 from dagrun.server.client.answer import Answer, ModelInfo
 from dagrun.server.client.caller import Caller
 from dagrun.server.client.conduct import Ask, Await, Begin, Outcome, Outgoing, Step
 from dagrun.server.client.errors import ModelUnknown, ServerUnreachable
 from dagrun.server.client.exchange import Exchange, Result, ScoredTable
+from dagrun.server.client.explanation import Explanation
 from dagrun.server.client.settings import ClientSettings
+from dagrun.server.client.stream import Batch
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,6 +102,40 @@ class Client(Caller):
     ) -> ScoredTable:
         """Return what `predict_table` does, with the version and the bundle that answered."""
         return self._call(exchange.score_table(model, frame), timeout)
+
+    def predict_stream(
+        self,
+        model: str,
+        batches: Iterable[Batch],
+        *,
+        features: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[list[Answer]]:
+        """Score batches of rows as they come, and yield the answers to each, in order.
+
+        Batches are taken on another thread, as fast as the server reads them. The stream keeps to
+        one server and is not repeated when it fails. `timeout` is for all of it, None for no end.
+        Raises what `predict` does; `RequestInvalid` names the batch as `messages[2]`, from 0.
+        """
+        call = self._outgoing(Exchange(stream.PATH, b"", bytes), None, None)
+        yield from stream.predict_stream(
+            self._lanes.pick(),
+            model,
+            batches,
+            features=features,
+            timeout=timeout,
+            metadata=call.metadata,
+            request_id=call.request_id,
+        )
+
+    def explain(
+        self, model: str, rows: Sequence[Mapping[str, object]], *, timeout: float | None = None
+    ) -> list[Explanation]:
+        """Tell what each feature of each row adds to its margin. Raises what `predict` does.
+
+        It takes about a hundred times as long as `predict`.
+        """
+        return self._call(explanation.explain(model, rows), timeout)
 
     def model(self, name: str) -> ModelInfo:
         """Describe one served model. Raises `ModelUnknown`."""

@@ -6,6 +6,7 @@ for a call that reached one. The original `grpc.RpcError` is the `__cause__`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ class Violation(NamedTuple):
     """One value at fault.
 
     Attributes:
-        row: index of the row as given to `predict`, -1 for a whole table.
+        row: index of the row as given to `predict`, or in its batch; -1 for a whole table.
         column: the column's name.
         problem: what is wrong.
     """
@@ -83,7 +84,9 @@ class RequestInvalid(CallFailed):
             f"\n  {f'row {row}' if row >= 0 else 'table'}, {column}: {problem}"
             for row, column, problem in violations
         ]
-        heading = "the model does not admit what was sent:" if lines else message
+        place = message.partition(":")[0] if message.startswith("messages[") else ""
+        what = f"what was sent as {place}" if place else "what was sent"
+        heading = f"the model does not admit {what}:" if lines else message
         super().__init__(target, code, heading + "".join(lines), request_id)
 
 
@@ -213,6 +216,7 @@ def _violations(error: grpc.RpcError) -> list[Violation]:
 
 
 def _violation(field: str, problem: str) -> Violation:
-    place, _, column = field.partition(".")
+    # A stream's message goes before: messages[2].rows[1].distance.
+    place, _, column = re.sub(r"^messages\[\d+\]\.", "", field).partition(".")
     number = place.removeprefix("rows[").removesuffix("]")
     return Violation(int(number) if number.isdecimal() else -1, column, problem)

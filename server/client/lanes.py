@@ -46,10 +46,18 @@ class Lane:
         except KeyError:
             pass
         with self._making:
-            if self.channel is None:
-                self.channel = self._connect()
-            made = self.channel.unary_unary(path, _registered_method=True)
+            made = self._open().unary_unary(path, _registered_method=True)
             return self._methods.setdefault(path, made)
+
+    def stream(self, path: str) -> Any:
+        """Return what calls a method with an iterator of bytes, for an iterator of bytes."""
+        with self._making:
+            return self._open().stream_stream(path, _registered_method=True)
+
+    def _open(self) -> Any:
+        if self.channel is None:
+            self.channel = self._connect()
+        return self.channel
 
     def missed(self) -> None:
         """Note that no connection could be made."""

@@ -7,12 +7,31 @@ described by the one that was there first; that of the fixed services goes befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.protocols.typed import Typed
+from dagrun.server.serving.router import Handler
+from dagrun.server.serving.streams import Streams
+
+_NAMES = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
+"""Both names of one protocol: its messages are the same on the wire."""
+
+
+def reflected(
+    streams: Streams, services: Sequence[str], pool: Any, typed: Typed
+) -> Mapping[str, Handler]:
+    """Return the methods that tell of `services`, described by `pool`, and of the typed ones."""
+    servicer = Reflection((*services, _NAMES[0]), pool, typed)
+    handler = grpc.stream_stream_rpc_method_handler(
+        streams.streaming("ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True),
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return {f"/{name}/ServerReflectionInfo": handler for name in _NAMES}
 
 
 class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]

@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from dagrun.server.observe.prediction_log import UNNAMED
 from dagrun.server.protocols.typed_file import TypedFile, typed_file
 from dagrun.server.protocols.typed_rows import TypedReader
 from dagrun.server.serving.models import Models, ServedModel
@@ -31,6 +32,7 @@ from dagrun.server.serving.refusals import (
     Method,
     ModelNotServed,
     ValuesRefused,
+    Violation,
     parsed,
 )
 from dagrun.server.serving.router import Limited
@@ -108,7 +110,7 @@ class Typed:
         model = self._models.get(request.model or service.model)
         if model.arms is not None:
             return model.arms.answer(
-                sticky_key(context),
+                sticky_key(context) or next(iter(request.keys), ""),
                 lambda arm: attempted(self._scored(service, arm, request, len(data), started)),
             )
         return self._scored(service, model, request, len(data), started)
@@ -132,8 +134,18 @@ class Typed:
         except NotAdmitted:
             violations = reader.violations(request.rows, service.live)
             raise ValuesRefused(model.name, violations) from None
+        keys = request.keys
+        if keys and len(keys) != len(rows):
+            problem = f"has {len(keys)} for {len(rows)} rows; send one for each, or none"
+            raise ValuesRefused(model.name, [Violation("keys", problem)])
         return self._prediction.respond(
-            model, rows, features=request.include_features, started=started, received=received
+            model,
+            rows,
+            features=request.include_features,
+            started=started,
+            received=received,
+            request_id=request.request_id,
+            keys=keys or UNNAMED,
         )
 
 

@@ -2,9 +2,10 @@
 
 Guarantee: the descriptor and the text are one thing in two forms; whatever `protoc` makes of the
 text talks to the service that serves the descriptor. Request and response have the field numbers
-and types of `dagrun.v1`, with real fields in place of the map of values. Where it ends: a date is
-its days since 1970 and a time without a zone its microseconds, as protobuf itself has no type for
-them; an instant is a `google.protobuf.Timestamp`, of which only whole microseconds are let in.
+and types of `dagrun.v1`, with real fields in place of the map of values, and the keys of all rows
+beside them. Where it ends: a date is its days since 1970 and a time without a zone its
+microseconds, as protobuf itself has no type for them; an instant is a `google.protobuf.Timestamp`,
+of which only whole microseconds are let in.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _TYPES: Final[Mapping[str, FieldDescriptorProto.Type.ValueType]] = {
 }
 
 
+_KEYS = 100
 _FORMS: Final[Mapping[str, str]] = {
     "instant": "An instant, of whole microseconds.",
     "timestamp": "A time without a zone: microseconds since 1970-01-01T00:00:00 on the wall clock.",
@@ -48,6 +50,8 @@ _SAID: Final[Mapping[str, str]] = {
     "Row": "A field that is not set is null.",
     "PredictRequest.model": "Empty for the model itself; or as it is served: name@alias, name@3.",
     "PredictRequest.include_features": "Answer with the feature vectors too.",
+    "PredictRequest.request_id": "What the caller calls this request; kept in the prediction log.",
+    "PredictRequest.keys": "What each row is about, or nothing at all; kept in the prediction log.",
     "Answer.probability": "Of the positive class, 0 to 1.",
     "Answer.margin": "The raw score, before the sigmoid.",
     "Answer.label": "Whether the probability reaches the threshold.",
@@ -103,6 +107,14 @@ def typed_file(model: str, fields: Sequence[Field], columns: Iterable[Column]) -
     proto.message_type.append(_row(live, [field for field in fields if field not in live]))
     for message in _messages():
         proto.message_type.append(_moved(message, package))
+        if message is pb.PredictRequest.DESCRIPTOR:
+            # A row has its key beside it, so that columns have all names and numbers to themselves.
+            proto.message_type[-1].field.add(
+                name="keys",
+                number=_KEYS,
+                type=FieldDescriptorProto.TYPE_STRING,
+                label=FieldDescriptorProto.LABEL_REPEATED,
+            )
     taken = {message.name for message in proto.message_type}
     name = f"{camel}Service" if camel in taken else camel
     service = proto.service.add(name=name)

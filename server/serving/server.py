@@ -15,7 +15,6 @@ from types import TracebackType
 
 import grpc
 from google.protobuf import descriptor_pool
-from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
@@ -25,7 +24,7 @@ from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
 from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
-from dagrun.server.protocols.reflection import Reflection
+from dagrun.server.protocols.reflection import reflected
 from dagrun.server.protocols.typed import Typed
 from dagrun.server.serving import health, limits, prediction
 from dagrun.server.serving.calls import Calls
@@ -41,9 +40,6 @@ from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
-
-_REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
-"""Both names of one protocol: its messages are the same on the wire."""
 
 _IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
 """While the server stops: a stream that sent nothing for so long is ended; how often to look."""
@@ -195,7 +191,12 @@ class Server:
             f"/{health.SERVICE}/Watch": grpc.unary_stream_rpc_method_handler(
                 self._streams.streaming("Watch", self.health.watch)
             ),
-            **{f"/{name}/ServerReflectionInfo": self._reflection() for name in _REFLECTION},
+            **reflected(
+                self._streams,
+                (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE),
+                Pools(v2_messages.POOL, descriptor_pool.Default()),
+                self._typed,
+            ),
         }
 
     def _of_rows(self, method: Method) -> Limited:
@@ -226,15 +227,3 @@ class Server:
             counts = self.log.counts
             yield Reading(metrics.LOGGED, (), counts.written)
             yield Reading(metrics.LOG_MISSING, (), counts.dropped + counts.lost)
-
-    def _reflection(self) -> Handler:
-        services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
-        pools = Pools(v2_messages.POOL, descriptor_pool.Default())
-        servicer = Reflection(services, pools, self._typed)
-        return grpc.stream_stream_rpc_method_handler(
-            self._streams.streaming(
-                "ServerReflectionInfo", servicer.ServerReflectionInfo, endless=True
-            ),
-            reflection_pb2.ServerReflectionRequest.FromString,
-            reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )

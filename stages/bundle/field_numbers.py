@@ -19,6 +19,8 @@ from dagrun.engine.store.refs import Ref, RefConflict, Refs
 from dagrun.stages.features import Column
 
 _FORMAT = 1
+_METHODS = {"hasfield"}
+"""What readers of messages call in Python, where a field of that name would hide it."""
 _KEPT_BY_PROTOBUF = range(19_000, 20_000)
 
 
@@ -80,7 +82,7 @@ def _ref(model: str) -> str:
 
 def _numbered(fields: Sequence[Field], columns: Iterable[Column]) -> Iterator[Field]:
     number = max((field.number for field in fields), default=0)
-    taken = {_folded(field.name) for field in fields}
+    taken = {_folded(field.name) for field in fields} | _METHODS
     for column in columns:
         number += 1
         if number in _KEPT_BY_PROTOBUF:

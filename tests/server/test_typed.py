@@ -166,6 +166,9 @@ def test_what_does_not_fit_is_named(stub: Stub, make_row: Row) -> None:
             stub.predict([row])
     with pytest.raises(grpc.RpcError, match="1001 rows; this server takes at most 1000"):
         stub.predict([typed_row(make_row())] * 1001)
+    with pytest.raises(grpc.RpcError, match="keys: has 1 for 2 rows; send one for each, or none"):
+        stub.predict([typed_row(make_row())] * 2, keys=["a"])
+    assert len(stub.predict([typed_row(make_row())], keys=["a"], request_id="b").answers) == 1
     with pytest.raises(grpc.RpcError, match="no model 'nil' is served here") as unknown:
         stub.predict([], model="nil")
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND

@@ -26,7 +26,7 @@ def booster() -> Booster:
     )
 
 
-VALUE = st.floats(width=32, allow_infinity=False)
+VALUE = st.floats(width=32)
 ROW = st.lists(VALUE, min_size=6, max_size=6)
 
 
