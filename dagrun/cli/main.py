@@ -47,6 +47,7 @@ COMMANDS = {
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
     "predict": f"{_MODEL}:predict",
+    "replay": f"{_MODEL}:replay",
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",
 }

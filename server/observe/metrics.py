@@ -63,6 +63,8 @@ MODEL_INFO: Final = "dagrun_model_info"
 RECHECKED: Final = "dagrun_rechecked_rows_total"
 DIFFERENT: Final = "dagrun_rechecked_different_total"
 RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
+LOGGED: Final = "dagrun_logged_rows_total"
+OUT_OF_CONTRACT: Final = "dagrun_out_of_contract_total"
 WAITING: Final = "dagrun_requests_waiting"
 THREADS: Final = "dagrun_threads"
 STREAMS: Final = "dagrun_streams_open"
@@ -89,6 +91,12 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         RECHECKED: Metric("counter", "Served rows that the batch twin computed again.", _MODEL),
         DIFFERENT: Metric("counter", "Of these, rows with other bits: must stay 0.", _MODEL),
         RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
+        LOGGED: Metric(
+            "counter", "Rows of the prediction log: written, dropped or lost.", ("outcome",)
+        ),
+        OUT_OF_CONTRACT: Metric(
+            "counter", "Served values outside of the bundle's limits.", (*_MODEL, "column")
+        ),
         WAITING: Metric("gauge", "Requests that no thread has taken yet.", ("pool",)),
         THREADS: Metric("gauge", "Threads that answer.", ("pool",)),
         STREAMS: Metric("gauge", "Open streams."),

@@ -33,7 +33,6 @@ from dagrun.server.serving.refusals import (
     Violation,
     parsed,
 )
-from dagrun.stages.bundle import score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch
 
 PLATFORM = "dagrun_xgboost"
@@ -134,7 +133,7 @@ class OpenInference:
             if rows == 1:
                 row = face.reader.row(request)
                 read_at = perf_counter_ns()
-                scores = self._prediction.score_rows(model, [row])
+                scores = self._prediction.score_rows(model, [row], request.id)
                 return 1, face.outputs.of_scores(scores), read_at
         except NotRead:
             pass  # what the fast way does not know the other one may
@@ -143,13 +142,13 @@ class OpenInference:
             read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                table = score(model.bundle, frame, nthread=1)
+                table = self._prediction.score_table(model, frame)
                 return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:
             found = list(v2_violations.violations(face.reader, request))
             raise ValuesRefused(model.name, found or [_unknown(error)]) from error
-        scores = self._prediction.score_rows(model, admitted)
+        scores = self._prediction.score_rows(model, admitted, request.id)
         return rows, face.outputs.of_scores(scores), read_at
 
     def _face(self, name: str, version: str) -> _Face:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter_ns
 
 import grpc
+import polars as pl
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
@@ -33,6 +34,7 @@ from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.stages.bundle import RowScore, score
+from dagrun.stages.features.column import admit
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -102,9 +104,12 @@ class Prediction:
         request's size in bytes; `request_id` and `keys` what the caller calls request and rows.
         """
         read_at = perf_counter_ns()
+        outside = None if model.live is None else model.live.check(rows, self.recorder)
         response, scored, featured, modelled = _score(model, rows, self.recheck, features=features)
         featured += read_at
         modelled += featured
+        if outside is not None:
+            response = answers.with_outside(response, outside)
         if self._log is not None:
             self._log.take(model, rows, scored, request_id=request_id, keys=keys)
         moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
@@ -157,7 +162,7 @@ class Prediction:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
-            scores = score(model.bundle, frame, nthread=1)
+            scores = self.score_table(model, frame)
         except UnknownColumn as error:
             missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
             raise ValuesRefused(model.name, missing) from error
@@ -166,8 +171,6 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
-        if self._log is not None:
-            self._log.take_table(model, frame, scores)
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
         self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
@@ -184,14 +187,35 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
-    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
-        """Score admitted rows one by one, for a protocol that writes its own answers."""
+    def score_table(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
+        """Score and log a table, held against the contract.
+
+        Raises what `dagrun.stages.bundle.score` does, and `ValuesRefused`.
+        """
+        if model.live is not None:
+            model.live.check_table(admit(model.bundle.spec.inputs, frame), self.recorder)
+        scores = score(model.bundle, frame, nthread=1)
+        if self._log is not None:
+            self._log.take_table(model, frame, scores)
+        return scores
+
+    def score_rows(
+        self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str = ""
+    ) -> list[RowScore]:
+        """Score and log admitted rows one by one, for a protocol that writes its own answers.
+
+        Raises `ValuesRefused`.
+        """
+        if model.live is not None:
+            model.live.check(rows, self.recorder)
         recheck, scorer = self.recheck, model.scorer
         scores = []
         for row in rows:
             scores.append(scorer.score(row))
             if recheck.wants():
                 recheck.take((model, row, scorer.features, scores[-1].margin))
+        if self._log is not None:
+            self._log.take(model, rows, scores, request_id=request_id)
         return scores
 
     def _refused(self, model: ServedModel, request: Rows) -> Exception:

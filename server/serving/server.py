@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,7 @@ from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.credentials import Guarded, credentials
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
-from dagrun.server.serving.models import Models
+from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.prediction import Prediction
@@ -44,6 +44,7 @@ from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
+from dagrun.server.serving.warming import warm_up
 from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
@@ -111,9 +112,15 @@ class Server:
 
     def start(self) -> None:
         """Begin to answer, healthy."""
+        self.warm_up()
         self._server.start()
         self._patrol.start()
         self.tell_health()
+
+    def warm_up(self, coming: Iterable[ServedModel] | None = None) -> None:
+        """Have every thread answer some golden rows; call it with models before they replace."""
+        given = self.models.current.values() if coming is None else coming
+        warm_up(given, self._threads, self._tables)
 
     def tell_health(self) -> None:
         """Report the server and its present models as SERVING; call it after a replacement."""
