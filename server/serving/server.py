@@ -120,7 +120,7 @@ class Server:
     def warm_up(self, coming: Iterable[ServedModel] | None = None) -> None:
         """Have every thread answer some golden rows; call it with models before they replace."""
         given = self.models.current.values() if coming is None else coming
-        warm_up(given, self._threads, self._tables)
+        warm_up(given, self._threads, self._tables, self.settings)
 
     def tell_health(self) -> None:
         """Report the server and its present models as SERVING; call it after a replacement."""

@@ -16,6 +16,7 @@ from dagrun.server.serving import answers
 from dagrun.server.serving.models import ServedModel
 from dagrun.server.serving.pool import Pool
 from dagrun.server.serving.rows import wire
+from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.stages.bundle import score
 
@@ -24,7 +25,9 @@ _SECONDS = 60.0
 """How long the threads may take in all; those that are late warm up by their first request."""
 
 
-def warm_up(models: Iterable[ServedModel], rows: Pool, tables: Pool) -> None:
+def warm_up(
+    models: Iterable[ServedModel], rows: Pool, tables: Pool, settings: ServerSettings
+) -> None:
     """Have every thread of both pools score golden rows of every model, and wait for it."""
     prepared = [(model, *_golden(model)) for model in models]
 
@@ -38,7 +41,7 @@ def warm_up(models: Iterable[ServedModel], rows: Pool, tables: Pool) -> None:
 
     def score_tables() -> None:
         for model, _, table in prepared:
-            scores = score(model.bundle, read_table(table, _ROWS), nthread=1)
+            scores = score(model.bundle, read_table(table, settings), nthread=1)
             write_table(answers.with_confidence(scores))
 
     waits = [_on_every_thread(rows, score_rows), _on_every_thread(tables, score_tables)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
-from dagrun.server.serving.warming import warm_up
 from dagrun.stages.bundle import Bundle
 
 
@@ -25,7 +24,7 @@ def test_every_thread_has_its_scorer_and_nothing_is_counted(bundle: Bundle, tmp_
     with Server(Models([served]), settings) as server:
         assert len(made) == 5
         other = Watched("flights", bundle)
-        warm_up([other], server._threads, server._tables)
+        server.warm_up([other])
         assert len(made) == 10
         assert server.prediction.answered == 0
     assert server.log is not None
