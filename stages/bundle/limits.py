@@ -175,9 +175,9 @@ class Limits:
 
 def _number(column: Column, bound: Any) -> int | float:
     value = _value(column, bound)
-    if isinstance(value, str | bool):
-        raise LimitInvalid(column.name, f"is {column.dtype}, which has no range")
-    return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise LimitInvalid(column.name, f"is {column.dtype}, which has no range")
 
 
 def _value(column: Column, given: Any) -> Any:
@@ -189,7 +189,12 @@ def _value(column: Column, given: Any) -> Any:
     elif isinstance(given, dt.date):
         fits, value = column.dtype == "date", (given - _EPOCH.date()).days
     else:
-        kinds = {"double": (int, float), "int64": (int, float), "string": str, "bool": bool}
+        kinds: dict[str, tuple[type, ...]] = {
+            "double": (int, float),
+            "int64": (int, float),
+            "string": (str,),
+            "bool": (bool,),
+        }
         fits = isinstance(given, kinds.get(column.dtype, ()))
         fits, value = fits and (column.dtype == "bool") == isinstance(given, bool), given
     if not fits:
