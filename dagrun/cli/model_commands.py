@@ -23,11 +23,17 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8500, show_default=True, help="Port; 0 takes a free one.")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processes that answer. [default: one per CPU]",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Threads that answer.",
+    help="Threads of each that answer.",
 )
 @click.option(
     "--recheck",

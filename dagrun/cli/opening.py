@@ -50,16 +50,24 @@ def use_project(pipeline: str | None) -> Path:
     So the ops that a project defines are found when a spec names them. Raises `PipelineMissing`
     when `pipeline` is given and is none.
     """
-    try:
-        project = find_project(pipeline, Path.cwd())
-        folders = [project.root, project.pipeline.parent]
-    except PipelineMissing:
-        if pipeline is not None:
-            raise
-        folders = [find_root(Path.cwd())]
+    folders = project_folders(pipeline)
     for folder in map(str, folders):
         if folder in sys.path:
             sys.path.remove(folder)
         sys.path.insert(0, folder)
     use_sources()
     return folders[0]
+
+
+def project_folders(pipeline: str | None) -> list[Path]:
+    """Return the folders of a project that modules are imported from, its root first.
+
+    Raises `PipelineMissing` when `pipeline` is given and is none.
+    """
+    try:
+        project = find_project(pipeline, Path.cwd())
+    except PipelineMissing:
+        if pipeline is not None:
+            raise
+        return [find_root(Path.cwd())]
+    return [project.root, project.pipeline.parent]

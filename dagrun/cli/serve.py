@@ -1,14 +1,18 @@
-"""`dagrun serve`: a gRPC server for models of the registry or for files."""
+"""`dagrun serve`: a gRPC server for models of the registry or for files.
+
+Nothing heavy is imported: this process only looks after those that serve.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dagrun.cli.models import DIFFERENT, find_source, open_registry
-from dagrun.cli.opening import NoStore, store_folder, use_project
-from dagrun.server import serving
+from dagrun.cli.naming import DIFFERENT, find_source
+from dagrun.cli.opening import NoStore, open_store, project_folders, store_folder
+from dagrun.engine.errors import StoreError
+from dagrun.server import supervisor
 from dagrun.server.serving import ServerSettings
-from dagrun.stages.bundle import GoldenMismatch
+from dagrun.server.supervisor import FleetSettings, NotServed
 from dagrun.ui.terminal import tell, tell_error
 
 
@@ -18,35 +22,43 @@ def serve(
     pipeline: str | None,
     host: str,
     port: int,
+    workers: int,
     threads: int,
     recheck: float,
     log: bool,
     log_folder: str | None,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
-    use_project(pipeline)
-    sources = [find_source(name) for name in names]
-    registry = open_registry(pipeline) if any(isinstance(name, str) for name in sources) else None
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        threads=threads,
-        recheck=recheck,
-        prediction_log=_log_folder(pipeline, log_folder) if log else None,
+    targets = [find_source(name) for name in names]
+    store = open_store(pipeline) if any(isinstance(name, str) for name in targets) else None
+    settings = FleetSettings(
+        server=ServerSettings(
+            host=host,
+            port=port,
+            threads=threads,
+            recheck=recheck,
+            prediction_log=_log_folder(pipeline, log_folder) if log else "",
+        ),
+        workers=workers,
+        folders=tuple(project_folders(pipeline)),
     )
     try:
-        serving.serve(sources, settings, registry=registry, report=tell)
-    except GoldenMismatch as error:
-        tell_error(str(error))
-        return DIFFERENT
+        supervisor.serve(targets, settings, store=store, report=tell)
+    except NotServed as error:
+        if any(problem["kind"] == "GoldenMismatch" for problem in error.problems.values()):
+            tell_error(str(error))
+            return DIFFERENT
+        if any(problem["store"] for problem in error.problems.values()):
+            raise StoreError(str(error)) from error
+        raise
     return 0
 
 
-def _log_folder(pipeline: str | None, given: str | None) -> Path | None:
-    """Return where predictions are logged; None for a bundle's file where no project is."""
+def _log_folder(pipeline: str | None, given: str | None) -> str:
+    """Return where predictions are logged; "" for a bundle's file where no project is."""
     if given is not None:
-        return Path(given).resolve()
+        return str(Path(given).resolve())
     try:
-        return store_folder(pipeline) / "predictions"
+        return str(store_folder(pipeline) / "predictions")
     except NoStore:
-        return None
+        return ""

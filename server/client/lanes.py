@@ -1,8 +1,9 @@
 """The connections of a client, and which one a call takes.
 
 Guarantee: a call takes the connection with the fewest calls under way, those that just failed to
-connect last; equal ones take turns. Safe for threads without a lock, since each count is the
-length of a deque, whose changes are atomic.
+connect last. Servers take turns; of a server's idle connections the first is taken, so that who
+makes one call at a time needs one. Safe for threads without a lock, since each count is the length
+of a deque, whose changes are atomic.
 Where it ends: two threads that choose in the same moment may choose the same connection.
 """
 
@@ -70,26 +71,30 @@ class Lanes:
     """
 
     def __init__(self, lanes: Iterable[Lane]) -> None:
-        self._lanes = tuple(lanes)
+        by_target: dict[str, list[Lane]] = {}
+        for lane in lanes:
+            by_target.setdefault(lane.target, []).append(lane)
+        self._servers = tuple(by_target.values())
         self._turn = itertools.count()
         self.reached = False
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(self._lanes)
+        return itertools.chain.from_iterable(self._servers)
 
     def pick(self, avoid: Collection[Lane] = ()) -> Lane:
         """Return the connection for one call, one of `avoid` only if there is no other."""
-        lanes, turn = self._lanes, next(self._turn)
-        lane = lanes[turn % len(lanes)]
-        if not lane.under_way and not lane.aside_until and lane not in avoid:
-            return lane
-        now, start = time.monotonic(), turn % len(lanes)
+        servers = self._servers
+        turn = next(self._turn) % len(servers)
+        first = servers[turn][0]
+        if not first.under_way and not first.aside_until and first not in avoid:
+            return first
+        now = time.monotonic()
         return min(
-            lanes[start:] + lanes[:start],
+            itertools.chain(*servers[turn:], *servers[:turn]),
             key=lambda lane: (lane in avoid, lane.aside_until > now, len(lane.under_way)),
         )
 
     def usable(self) -> bool:
         """Whether some connection is not set aside."""
         now = time.monotonic()
-        return any(lane.aside_until <= now for lane in self._lanes)
+        return any(lane.aside_until <= now for lane in self)

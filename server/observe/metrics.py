@@ -62,8 +62,9 @@ PHASE_SECONDS: Final = "dagrun_phase_seconds"
 MODEL_INFO: Final = "dagrun_model_info"
 RECHECKED: Final = "dagrun_rechecked_rows_total"
 DIFFERENT: Final = "dagrun_rechecked_different_total"
-RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
 LOGGED: Final = "dagrun_logged_rows_total"
+LOG_MISSING: Final = "dagrun_log_missing_rows_total"
+RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
 OUT_OF_CONTRACT: Final = "dagrun_out_of_contract_total"
 WAITING: Final = "dagrun_requests_waiting"
 THREADS: Final = "dagrun_threads"
@@ -90,10 +91,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         ),
         RECHECKED: Metric("counter", "Served rows that the batch twin computed again.", _MODEL),
         DIFFERENT: Metric("counter", "Of these, rows with other bits: must stay 0.", _MODEL),
-        RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
-        LOGGED: Metric(
-            "counter", "Rows of the prediction log: written, dropped or lost.", ("outcome",)
+        LOGGED: Metric("counter", "Rows in the files of the prediction log."),
+        LOG_MISSING: Metric(
+            "counter", "Rows that the prediction log misses: too many waited, or a full disk."
         ),
+        RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
         OUT_OF_CONTRACT: Metric(
             "counter", "Served values outside of the bundle's limits.", (*_MODEL, "column")
         ),

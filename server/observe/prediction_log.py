@@ -109,10 +109,10 @@ class PredictionLog:
     @classmethod
     def of(cls, settings: ServerSettings) -> PredictionLog | None:
         """Open the log that a server's settings ask for; None if they ask for none."""
-        if settings.prediction_log is None:
+        if not settings.prediction_log:
             return None
         return cls(
-            settings.prediction_log,
+            Path(settings.prediction_log),
             rows=settings.log_rows,
             seconds=settings.log_seconds,
             waiting=settings.log_waiting,

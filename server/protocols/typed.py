@@ -42,7 +42,7 @@ class TypedService:
     """The typed service of one model at one moment.
 
     Attributes:
-        model: the model's name in the registry.
+        model: the served name that a request without one means: the model's own, where it is one.
         file: what it was made from.
         pool: has its descriptors.
         request: class of what `Predict` takes.
@@ -139,6 +139,7 @@ def _service(
 ) -> TypedService:
     # The versions may have been loaded at different times; numbers are only ever added.
     fields = max((model.fields for model in models), key=len)
+    names = [model.name for model in models]
     columns = [column for model in models for column in model.bundle.spec.inputs]
     file = typed_file(family, fields, columns)
     same = before.get(file.service)
@@ -150,7 +151,7 @@ def _service(
     else:
         pool, request = same.pool, same.request
     return TypedService(
-        model=family,
+        model=family if family in names else names[0],
         file=file,
         pool=pool,
         request=request,

@@ -38,7 +38,7 @@ def options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
         # Else a second server would take a share of this one's connections in silence.
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(settings.shared)),
     ]
 
 

@@ -34,6 +34,7 @@ from dagrun.stages.bundle import (
     check,
     read_bundle,
 )
+from dagrun.stages.catalog import served_name
 
 Float32s = npt.NDArray[np.float32]
 
@@ -196,9 +197,14 @@ def load(source: str | Path, registry: Registry | None = None) -> ServedModel:
     if registry is None:
         raise DefinitionError(f"{source!r} is a name in a registry, and no registry was given")
     version = registry.resolve(source)
+    return registered(served_name(source), version, registry)
+
+
+def registered(name: str, version: ModelVersion, registry: Registry) -> ServedModel:
+    """Load and prove a version, to be served by this name. Raises what `load` does."""
     bundle = registry.load(version)
     fields = registry.fields(version.name, bundle.spec.inputs)
-    return ServedModel(version.name, bundle, version, fields)
+    return ServedModel(name, bundle, version, fields)
 
 
 def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:

@@ -1,27 +1,22 @@
-"""The server: what listens, what it offers, and how it starts and ends.
+"""The server of one process: what listens, what it offers, and how it starts and ends.
 
-Guarantee: nothing listens before every model was proved against its golden rows. On SIGTERM or
-SIGINT the health turns NOT_SERVING, calls are still answered for `drain_seconds` while callers go
-elsewhere, then no new one is taken, those in flight are finished (for at most `grace_seconds`),
-and `serve` returns. Where it ends: gRPC drops a call that arrives in the very moment after, with
-UNAVAILABLE or CANCELLED; `dagrun.server.client` repeats it, other callers should too.
+Guarantee: a server is made of models that were proved against their golden rows, so nothing
+listens before. `drain` turns the health NOT_SERVING, answers on for `drain_seconds` while callers
+go elsewhere, then takes no new call and finishes those in flight (for at most `grace_seconds`).
+Where it ends: gRPC drops a call that arrives in the very moment after, with UNAVAILABLE or
+CANCELLED; `dagrun.server.client` repeats it, other callers should too.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 import grpc
 from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics, process
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.prediction_log import PredictionLog
@@ -31,11 +26,12 @@ from dagrun.server.protocols.in_order import InOrder
 from dagrun.server.protocols.pools import Pools
 from dagrun.server.protocols.reflection import Reflection
 from dagrun.server.protocols.typed import Typed
-from dagrun.server.serving import health, limits, models, prediction, reports
+from dagrun.server.serving import health, limits, prediction
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.credentials import Guarded, credentials
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.health import SERVING, Health
+from dagrun.server.serving.listening import CannotListen
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.patrol import Patrol
 from dagrun.server.serving.pool import Pool
@@ -45,26 +41,12 @@ from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.server.serving.warming import warm_up
-from dagrun.stages.bundle import Registry
 
 _REFLECTION = (reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 """Both names of one protocol: its messages are the same on the wire."""
 
 _IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
 """While the server stops: a stream that sent nothing for so long is ended; how often to look."""
-
-Report = Callable[[str], None]
-
-
-class CannotListen(DagrunError):
-    """The address is taken, or not this host's."""
-
-    def __init__(self, address: str, problem: object) -> None:
-        self.address = address
-        super().__init__(
-            f"cannot listen on {address}: {str(problem).rstrip('.')}. "
-            "Choose another port, or 0 for a free one"
-        )
 
 
 class Server:
@@ -112,20 +94,29 @@ class Server:
 
     def start(self) -> None:
         """Begin to answer, healthy."""
-        self.warm_up()
+        warm_up(self.models.current.values(), self._threads, self._tables, self.settings)
         self._server.start()
         self._patrol.start()
         self.tell_health()
 
-    def warm_up(self, coming: Iterable[ServedModel] | None = None) -> None:
-        """Have every thread answer some golden rows; call it with models before they replace."""
-        given = self.models.current.values() if coming is None else coming
-        warm_up(given, self._threads, self._tables, self.settings)
+    def replace(self, served: Iterable[ServedModel]) -> None:
+        """Answer with these models from now on; requests under way keep the one they have.
+
+        Raises `NoModels`.
+        """
+        self.models.replace(served)
+        self.tell_health()
 
     def tell_health(self) -> None:
-        """Report the server and its present models as SERVING; call it after a replacement."""
+        """Report the server and its present models as SERVING."""
         names = ("", prediction.SERVICE, *self.models.current)
         self.health.set(dict.fromkeys(names, SERVING))
+
+    def drain(self) -> None:
+        """Turn NOT_SERVING, answer on until callers have gone elsewhere, and `stop`."""
+        self.health.close()
+        time.sleep(self.settings.drain_seconds)
+        self.stop()
 
     def stop(self, grace_seconds: float | None = None) -> None:
         """Turn NOT_SERVING, finish the calls in flight, and end. May be called twice."""
@@ -173,6 +164,8 @@ class Server:
                 port = self._server.add_secure_port(address, credentials(certificate))
             else:
                 port = self._server.add_insecure_port(address)
+            if self.settings.private:
+                self._server.add_insecure_port(f"unix:{self.settings.private}")
         except RuntimeError as error:
             raise CannotListen(address, error) from error
         return port
@@ -224,6 +217,10 @@ class Server:
             yield Reading(metrics.THREADS, (name,), pool.threads)
         yield Reading(metrics.STREAMS, (), self._streams.open + self._scoring.open)
         yield Reading(metrics.RECHECK_DROPPED, (), self.prediction.recheck.dropped)
+        if self.log is not None:
+            counts = self.log.counts
+            yield Reading(metrics.LOGGED, (), counts.written)
+            yield Reading(metrics.LOG_MISSING, (), counts.dropped + counts.lost)
 
     def _reflection(self) -> Handler:
         services = (prediction.SERVICE, v2_messages.SERVICE, health.SERVICE, _REFLECTION[0])
@@ -236,58 +233,3 @@ class Server:
             reflection_pb2.ServerReflectionRequest.FromString,
             reflection_pb2.ServerReflectionResponse.SerializeToString,
         )
-
-
-def serve(
-    sources: Sequence[str | Path],
-    settings: ServerSettings | None = None,
-    *,
-    registry: Registry | None = None,
-    report: Report,
-    on_ready: Callable[[Server], None] | None = None,
-) -> None:
-    """Serve models until SIGTERM or SIGINT. Call it from the main thread.
-
-    Args:
-        sources: what to serve: `name[@alias|@version]` in the registry, or a bundle's `Path`.
-        settings: how; the defaults otherwise.
-        registry: where names are resolved, once, at the start.
-        report: gets each line about the start and the end.
-        on_ready: called with the server once it is healthy.
-
-    Raises:
-        GoldenMismatch: a bundle does not give its recorded bits; nothing listened.
-        NotRegistered, BundleDamaged, NoModels: there is nothing to serve.
-        CannotListen: the address is not to be had.
-    """
-    proved = Models(models.load(source, registry) for source in sources)
-    for model in proved.current.values():
-        for line in model.report():
-            report(line)
-    server = Server(proved, settings)
-    with _stop_signals() as stopped:
-        server.start()
-        for line in reports.started(server):
-            report(line)
-        if on_ready is not None:
-            on_ready(server)
-        stopped.wait()
-        server.health.close()
-        time.sleep(server.settings.drain_seconds)
-        report("stopping: finishing what is in flight")
-        server.stop()
-    for line in reports.ended(server):
-        report(line)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Set the event on SIGTERM and SIGINT; put the handlers back afterwards."""
-    stopped = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 MEBIBYTE = 1024 * 1024
@@ -62,7 +61,10 @@ class ServerSettings:
             answered INTERNAL), `"refusals"` (refused ones too) or `"all"`.
         slow_ms: from here on a call is slow, its wait in the queue included.
         recheck_waiting: rows that may wait for that; further ones are dropped and counted.
-        prediction_log: folder of the prediction log, None for none.
+        shared: whether other processes of this user may listen on the same port. The kernel then
+            gives each new connection to one of them.
+        private: path of a Unix socket to answer on as well, "" for none.
+        prediction_log: folder of the prediction log, "" for none.
         log_rows: rows of one bundle after which a file of the log is written.
         log_seconds: age of the oldest row after which a file of the log is written.
         log_waiting: rows that may wait to be logged; further ones are dropped and counted.
@@ -105,7 +107,9 @@ class ServerSettings:
     log_calls: Lines = "refusals"
     slow_ms: float = 1000.0
     recheck_waiting: int = 1_000
-    prediction_log: Path | None = None
+    shared: bool = False
+    private: str = ""
+    prediction_log: str = ""
     log_rows: int = 50_000
     log_seconds: float = 30.0
     log_waiting: int = 65_536

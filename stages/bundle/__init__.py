@@ -18,7 +18,7 @@ from dagrun.stages.bundle.registry import DEFAULT_ALIAS, Registry, register
 from dagrun.stages.bundle.row import PredictionFailed, RowScore, RowScorer
 from dagrun.stages.bundle.score import score
 from dagrun.stages.bundle.shift import NoRows, Shift, ShiftLimits, prediction_shift
-from dagrun.stages.bundle.versions import (
+from dagrun.stages.versions import (
     AliasMove,
     ModelVersion,
     NameInvalid,

@@ -142,6 +142,20 @@ def test_a_swap_in_the_middle_scores_everything_anew(
     assert labels.to_series().all()
 
 
+def test_the_connection_is_made_as_asked(
+    folder: Path, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flights(3).write_parquet("rows.parquet")
+    Path("token").write_text("secret")
+    command = ["predict", "late", "rows.parquet", "-o", "on.parquet", "--token-file", "token"]
+    assert main([*command, "--target", server.address]) == 0
+    assert main([*command, "--target", "models.example:8500"]) == 2
+    assert "would be sent unencrypted" in capfd.readouterr().err
+    assert main([*command, "--target", server.address, "--tls"]) == 1
+    assert main([*command, "--target", server.address, "--tls-cert", "token"]) == 2
+    assert "both certificate and key" in capfd.readouterr().err
+
+
 class Swapping(ServedModel):
     """A model that is gone once it has been described."""
 

@@ -23,6 +23,8 @@ MAY_IMPORT = {
         "dagrun.stages.features",
         "dagrun.stages.ops",
         "dagrun.stages.bundle",
+        "dagrun.stages.catalog",
+        "dagrun.stages.versions",
         "dagrun.engine",
         "dagrun.proto",
     ),

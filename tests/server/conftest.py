@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 import xgboost
@@ -97,6 +100,19 @@ def bundle() -> Bundle:
         metrics={"auc": 0.9},
         trained={"from": "2013-01-01", "to": "2013-12-31"},
     )
+
+
+@pytest.fixture(scope="session")
+def rewritten(bundle: Bundle) -> Bundle:
+    """A bundle with new digests whose golden rows ask for another margin in row 3, as somebody
+    with bad intent would make it."""
+    frame = pl.read_parquet(io.BytesIO(bundle.golden.parquet))
+    margins = bundle.golden.margins.copy()
+    margins[3] += 1
+    parquet = io.BytesIO()
+    frame.with_columns(pl.Series("margin", margins.view(np.uint32))).write_parquet(parquet)
+    golden = replace(bundle.golden, margins=margins, parquet=parquet.getvalue())
+    return replace(bundle, golden=golden)
 
 
 @pytest.fixture(scope="session")

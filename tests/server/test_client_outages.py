@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests_calls import Callers
 
-from dagrun.server.client import Answer, AsyncClient, Client, ClientSettings
 from dagrun.server.serving import Models, ServedModel, Server, ServerSettings
 from dagrun.stages.bundle import Bundle
 
@@ -25,13 +22,14 @@ Row = Callable[..., dict[str, object]]
 SERVE = """
 import sys
 from pathlib import Path
-from dagrun.server.serving import ServerSettings, serve
+from dagrun.server.serving import ServerSettings
+from dagrun.server.supervisor import FleetSettings, serve
 
 serve(
     [Path(sys.argv[1])],
-    ServerSettings(port=int(sys.argv[2])),
+    FleetSettings(server=ServerSettings(port=int(sys.argv[2])), workers=1),
     report=lambda line: None,
-    on_ready=lambda server: print(server.address, flush=True),
+    on_ready=lambda running: print(running.address, flush=True),
 )
 """
 
@@ -47,54 +45,6 @@ def serving(bundle: Path, port: int) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-class Callers:
-    """Threads and tasks that call until told to stop; a failure of any call is raised then."""
-
-    def __init__(self, address: str, row: dict[str, object], timeout: float = 60) -> None:
-        self._settings = ClientSettings(timeout=timeout, patience=timeout)
-        self.answers: list[Answer] = []
-        self._address, self._row = address, row
-        self._ended = threading.Event()
-        self._pool = ThreadPoolExecutor(4)
-
-    def __enter__(self) -> Callers:
-        self._client = Client(self._address, self._settings)
-        self._futures = [self._pool.submit(self._in_a_thread) for _ in range(3)]
-        self._futures.append(self._pool.submit(lambda: asyncio.run(self._in_a_loop())))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Stop, and raise what any call raised."""
-        self._ended.set()
-        for future in self._futures:
-            future.result()
-        self._client.close()
-        self._pool.shutdown()
-
-    def more(self, count: int = 40) -> None:
-        """Wait until so many more calls were answered."""
-        goal = len(self.answers) + count
-        while len(self.answers) < goal:
-            assert not any(future.done() for future in self._futures)
-            self._ended.wait(0.01)
-
-    def _in_a_thread(self) -> None:
-        while not self._ended.is_set():
-            self.answers += self._client.predict("flights", [self._row])
-
-    async def _in_a_loop(self) -> None:
-        async with AsyncClient(self._address, self._settings) as client:
-
-            async def ask() -> None:
-                while not self._ended.is_set():
-                    self.answers += await client.predict("flights", [self._row])
-
-            await asyncio.gather(ask(), ask(), ask())
 
 
 @pytest.fixture

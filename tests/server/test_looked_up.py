@@ -43,9 +43,9 @@ def test_a_served_row_gets_what_the_tables_say(
         Server(Models([load("flights@1", fetched)]), ServerSettings(port=0)) as server,
         Client(server.address, timeout=20) as client,
     ):
-        single = [client.predict("flights", [row])[0] for row in rows]
-        together = client.predict("flights", rows)
-        table = client.predict_table("flights", frame)
+        single = [client.predict("flights@1", [row])[0] for row in rows]
+        together = client.predict("flights@1", rows)
+        table = client.predict_table("flights@1", frame)
     assert [one.margin for one in single] == offline["margin"].to_list()
     assert [one.margin for one in together] == offline["margin"].to_list()
     assert table.drop("confidence").equals(offline)

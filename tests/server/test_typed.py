@@ -46,8 +46,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> Regist
 @pytest.fixture(scope="module")
 def both(registry: Registry) -> Iterator[Server]:
     """A server of flights and of flights@2 under that name."""
-    first, second = load("flights@1", registry), load("flights@2", registry)
-    second.name = "flights@2"
+    first, second = load("flights", registry), load("flights@2", registry)
     with Server(Models([first, second]), ServerSettings(port=0)) as running:
         yield running
 

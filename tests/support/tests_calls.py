@@ -125,3 +125,51 @@ def ask_loop(
             return list(await asyncio.gather(*(ask() for _ in range(calls))))
 
     return asyncio.run(run())
+
+
+class Callers:
+    """Threads and tasks that call until told to stop; a failure of any call is raised then."""
+
+    def __init__(self, address: str, row: dict[str, object], timeout: float = 60) -> None:
+        self._settings = ClientSettings(timeout=timeout, patience=timeout)
+        self.answers: list[Answer] = []
+        self._address, self._row = address, row
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(4)
+
+    def __enter__(self) -> Callers:
+        self._client = Client(self._address, self._settings)
+        self._futures = [self._pool.submit(self._in_a_thread) for _ in range(3)]
+        self._futures.append(self._pool.submit(lambda: asyncio.run(self._in_a_loop())))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop, and raise what any call raised."""
+        self._ended.set()
+        for future in self._futures:
+            future.result()
+        self._client.close()
+        self._pool.shutdown()
+
+    def more(self, count: int = 40) -> None:
+        """Wait until so many more calls were answered."""
+        goal = len(self.answers) + count
+        while len(self.answers) < goal:
+            assert not any(future.done() for future in self._futures)
+            self._ended.wait(0.01)
+
+    def _in_a_thread(self) -> None:
+        while not self._ended.is_set():
+            self.answers += self._client.predict("flights", [self._row])
+
+    async def _in_a_loop(self) -> None:
+        async with AsyncClient(self._address, self._settings) as client:
+
+            async def ask() -> None:
+                while not self._ended.is_set():
+                    self.answers += await client.predict("flights", [self._row])
+
+            await asyncio.gather(ask(), ask(), ask())

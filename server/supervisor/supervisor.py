@@ -1,0 +1,209 @@
+"""The supervisor: one server from its start to its end, in the main thread of a light process.
+
+Guarantee: the port is taken before anything is loaded and answered on only once every worker has
+proved every model. A moved alias is served by all workers at once, or by none (see
+`dagrun.server.supervisor.rollout`). SIGTERM or SIGINT ends it as `Server.drain` says, in all
+workers at the same time; a second one ends it at once. SIGHUP has everything looked up again.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dagrun.engine.errors import DagrunError
+from dagrun.engine.store.store import Store
+from dagrun.server.observe import metrics
+from dagrun.server.serving.exposure import entrance
+from dagrun.server.serving.listening import HeldPort
+from dagrun.server.supervisor.channel import Document
+from dagrun.server.supervisor.fleet import Fleet, Report
+from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.settings import FleetSettings, Layout
+from dagrun.stages.catalog import Catalog
+
+_OVERTIME = 5.0
+"""Seconds that workers may take to end beyond what they were given, before they are killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A server that has begun to answer.
+
+    Attributes:
+        address: host and port of gRPC.
+        fleet: its workers.
+    """
+
+    address: str
+    fleet: Fleet
+
+
+def serve(
+    targets: Sequence[str | Path],
+    settings: FleetSettings | None = None,
+    *,
+    store: Store | None = None,
+    report: Report,
+    on_ready: Callable[[Running], None] | None = None,
+) -> None:
+    """Serve models until SIGTERM or SIGINT. Call it from the main thread.
+
+    Args:
+        targets: what to serve: `name[@alias|@version]` in the registry, or a bundle's `Path`.
+        settings: how; the defaults otherwise.
+        store: where the registry is.
+        report: gets each line about the start, the changes and the end.
+        on_ready: called once all workers answer.
+
+    Raises:
+        NotServed: a bundle cannot be read, or does not give its recorded bits; nothing listened.
+        NotRegistered, NamedTwice: there is nothing to serve.
+        CannotListen: the address is not to be had.
+        Exposed, BadCertificate, BadTokens: it must not be listened on as it was asked to.
+        WorkerDied: a worker ended before it served anything.
+    """
+    asked = settings or FleetSettings()
+    watch = Watch(targets, Catalog(store) if store else None)
+    routes = watch.routes()
+    layout = Layout.of(asked)
+    asks = entrance(asked.server).report()
+    with (
+        HeldPort(asked.server.host, asked.server.port) as held,
+        tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
+        _signals() as signals,
+    ):
+        shared = replace(asked.server, port=held.port, shared=True)
+        fleet = Fleet(
+            replace(asked, server=shared),
+            layout,
+            store=store.folder if store else None,
+            folder=Path(folder),
+            report=report,
+        )
+        fleet.watch(signals, signals.take)
+        try:
+            fleet.start(routes)
+            while not fleet.settled and not signals.stop:
+                fleet.turn(asked.poll_seconds)
+            if not signals.stop:
+                if shared.prediction_log:
+                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
+                for line in (*_started(fleet, held, layout), *asks):
+                    report(line)
+                if on_ready is not None:
+                    on_ready(Running(address=held.address, fleet=fleet))
+                _look_after(fleet, watch, signals, asked, report)
+            _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
+        finally:
+            _kill(fleet)
+    _tell_end(fleet, report)
+
+
+def _look_after(
+    fleet: Fleet, watch: Watch, signals: _Signals, settings: FleetSettings, report: Report
+) -> None:
+    """Keep the workers alive and the routes current, until told to stop."""
+    looked = time.monotonic()
+    while not signals.stop:
+        fleet.turn(settings.poll_seconds)
+        if signals.again or watch.changed():
+            try:
+                fleet.want(watch.routes(), again=signals.again)
+            except (DagrunError, OSError) as error:
+                report(f"the registry cannot be read, all is served on: {error}")
+            signals.again = False
+        if time.monotonic() - looked >= settings.poll_seconds:
+            looked = time.monotonic()
+            fleet.looked()
+
+
+def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> None:
+    """Have the workers finish; kill them when told to stop again, or when it takes too long."""
+    report("stopping: finishing what is in flight")
+    fleet.drain()
+    signals.stop = 0
+    end = time.monotonic() + seconds + _OVERTIME
+    while not fleet.gone and not signals.stop and time.monotonic() < end:
+        fleet.turn(0.1)
+    if not fleet.gone:
+        report("stopping at once: what is in flight is dropped")
+
+
+def _kill(fleet: Fleet) -> None:
+    fleet.kill()
+    while not fleet.gone:
+        fleet.turn(1.0)
+
+
+def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
+    yield from fleet.start_report
+    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
+    yield str(layout)
+
+
+def _tell_end(fleet: Fleet, report: Report) -> None:
+    totals = fleet.totals()
+    calls = sum(call["sizes"][0] for call in totals["calls"])
+    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
+    if rows := _sum(totals, metrics.RECHECKED):
+        different = _sum(totals, metrics.DIFFERENT)
+        report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
+    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
+    if logged or missing:
+        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
+
+
+def _sum(totals: Document, name: str) -> int:
+    return sum(int(value) for found, _, value in totals["readings"] if found == name)
+
+
+class _Signals:
+    """What signals have asked for, readable for a selector when one has come.
+
+    Attributes:
+        stop: how often to end was asked.
+        again: whether to look everything up again.
+    """
+
+    def __init__(self) -> None:
+        self.stop, self.again = 0, False
+        self._ours, self._theirs = socket.socketpair()
+        self._theirs.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def handle(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if number == signal.SIGHUP:
+            self.again = True
+        else:
+            self.stop += 1
+        self._theirs.send(b"!")
+
+    def take(self) -> None:
+        self._ours.recv(1024)
+
+    def close(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+
+@contextmanager
+def _signals() -> Iterator[_Signals]:
+    """Take SIGTERM, SIGINT and SIGHUP; put the handlers back afterwards."""
+    signals = _Signals()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signals.handle) for number in numbers}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signals.close()

@@ -1,0 +1,205 @@
+"""A worker: the gRPC server of one process, told over the control channel what to serve.
+
+Guarantee: what it answers with has been proved in this very process; it loads and proves while
+the models before answer on, and keeps them when a proof fails. The end of the channel, or SIGTERM,
+ends it, so it outlives no supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from dagrun.engine.code.imports import use_sources
+from dagrun.engine.errors import DagrunError, StoreError
+from dagrun.engine.store.store import Store
+from dagrun.server.observe.recorder import Recorder
+from dagrun.server.serving.models import Models, NoModels, ServedModel, registered
+from dagrun.server.serving.server import Server
+from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.supervisor.channel import Channel, Document
+from dagrun.server.supervisor.routes import Route
+from dagrun.stages.bundle import ModelVersion, Registry, read_bundle
+
+_LOGGER = logging.getLogger(__name__)
+_SNAPSHOT_SECONDS = 0.25
+
+
+class _Proved(NamedTuple):
+    """A generation that is ready: its models by route, and as a server wants them."""
+
+    number: int
+    routes: Mapping[str, Route]
+    made: Mapping[str, ServedModel]
+    models: Models
+
+
+class Loader:
+    """Makes models of routes, in this process once each."""
+
+    def __init__(self, store: Path | None) -> None:
+        self._registry = Registry(Store(store)) if store else None
+        self.known: Mapping[str, ServedModel] = {}
+
+    def load(self, name: str, route: Route) -> ServedModel:
+        """Return the proved model of a route, the one that is served if it is the same.
+
+        Raises what loading and proving raises.
+        """
+        return self.known.get(_identity(name, route)) or self._made(name, route["model"])
+
+    def keep(self, models: Mapping[str, ServedModel], routes: Mapping[str, Route]) -> None:
+        """Remember the models of these routes and no others."""
+        self.known = {_identity(name, routes[name]): model for name, model in models.items()}
+
+    def _made(self, name: str, model: Document) -> ServedModel:
+        if "file" in model:
+            bundle = read_bundle(Path(model["file"]))
+            return ServedModel(bundle.name, bundle)
+        if self._registry is None:
+            raise ValueError(f"{name!r} is to be loaded from a store, and none was given")
+        return registered(name, ModelVersion(**model["version"]), self._registry)
+
+
+class Worker:
+    """One worker, between its first order and its last.
+
+    Attributes:
+        drained: whether to give callers time to go elsewhere at the end.
+    """
+
+    def __init__(self, channel: Channel, settings: ServerSettings, store: Path | None) -> None:
+        self._channel, self._settings = channel, settings
+        self._loader = Loader(store)
+        self._server: Server | None = None
+        self._orders: SimpleQueue[Document] = SimpleQueue()
+        self._proved: _Proved | None = None
+        self._abandoned = 0
+        self.drained = False
+        self._idle = Recorder()
+        self._ended = threading.Event()
+
+    def run(self, orders: Iterator[Document]) -> None:
+        """Obey until the end."""
+        threading.Thread(target=self._prove, name="prove", daemon=True).start()
+        threading.Thread(target=self._tell, name="tell", daemon=True).start()
+        for order in orders:
+            if "routes" in order:
+                self._orders.put(order)
+            elif "switch" in order:
+                self._switch(order["switch"])
+            elif "abandon" in order:
+                self._abandon(order["abandon"])
+            elif "drain" in order:
+                self.drained = True
+                break
+        if self._server is not None:
+            if self.drained:
+                self._server.drain()
+            else:  # nobody is left to look after it: let the next server have the port
+                self._server.stop()
+        self._ended.set()
+        self._send_snapshot()
+
+    def _prove(self) -> None:
+        """Load and prove what is ordered, on a thread of its own."""
+        while True:
+            order = self._orders.get()
+            number, routes = order["generation"], order["routes"]
+            made: dict[str, ServedModel] = {}
+            problems = {}
+            for name, route in routes.items():
+                try:
+                    made[name] = self._loader.load(name, route)
+                except Exception as error:  # noqa: BLE001 - the supervisor decides what follows
+                    problems[name] = _problem(error)
+            try:
+                models = Models(made.values())
+            except NoModels as error:
+                problems.setdefault("", _problem(error))
+            if problems:
+                self._channel.send({"failed": number, "problems": problems})
+            elif number > self._abandoned:
+                self._proved = _Proved(number, routes, made, models)
+                report = {name: model.report() for name, model in made.items()}
+                self._channel.send({"proved": number, "report": report})
+
+    def _switch(self, number: int) -> None:
+        """Serve what was proved; the first time, begin to listen."""
+        proved = self._proved
+        if proved is None or proved.number != number:
+            raise RuntimeError(f"told to serve generation {number}, which was not proved")
+        try:
+            if self._server is None:
+                self._server = Server(proved.models, self._settings)
+                self._server.start()
+            else:
+                self._server.replace(proved.models.current.values())
+        except DagrunError as error:
+            self._channel.send({"failed": number, "problems": {"": _problem(error)}})
+            return
+        self._loader.keep(proved.made, proved.routes)
+        self._proved = None
+        self._channel.send({"serving": number})
+
+    def _abandon(self, number: int) -> None:
+        self._abandoned = number
+        if self._proved is not None and self._proved.number <= number:
+            self._proved = None
+
+    def _tell(self) -> None:
+        while not self._ended.wait(_SNAPSHOT_SECONDS):
+            self._send_snapshot()
+
+    def _send_snapshot(self) -> None:
+        recorder = self._server.recorder if self._server else self._idle
+        self._channel.send({"snapshot": recorder.snapshot()})
+
+
+def _identity(name: str, route: Route) -> str:
+    return json.dumps([name, route["model"]], sort_keys=True)
+
+
+def _problem(error: Exception) -> Document:
+    if not isinstance(error, DagrunError | OSError):
+        _LOGGER.error("a model cannot be loaded", exc_info=error)
+    return {
+        "kind": type(error).__name__,
+        "text": str(error),
+        "store": isinstance(error, StoreError),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Be a worker on the channel of this file descriptor."""
+    channel = Channel(socket.socket(fileno=int(arguments[0])))
+    # Ctrl-C reaches all processes of a terminal; what to do about it is the supervisor's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    orders = iter(channel)
+    start = next(orders)
+    for folder in start["folders"]:
+        sys.path.insert(0, folder)
+    use_sources()
+    store = Path(start["store"]) if start["store"] else None
+    worker = Worker(channel, ServerSettings(**start["settings"]), store)
+
+    def drain(*_: object) -> None:
+        worker.drained = True
+        channel.end()
+
+    signal.signal(signal.SIGTERM, drain)
+    worker.run(orders)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
