@@ -247,3 +247,13 @@ def rollback(**options: Any) -> int:
 def history(**options: Any) -> int:
     """List every move of ALIAS, newest first: when, who and why."""
     return carry_out("dagrun.cli.registry:history", options)
+
+
+@registry.command(epilog="Example: dagrun registry served flights --at 14:05")
+@click.argument("name")
+@click.option("--at", metavar="WHEN", help="Only what was served then: 14:05, 2026-11-21 14:05.")
+@pipeline_option
+@json_option
+def served(**options: Any) -> int:
+    """List what servers have served of model NAME, newest first: when, where and which version."""
+    return carry_out("dagrun.cli.registry:served", options)

@@ -111,6 +111,15 @@ class Fleet:
             }
         )
 
+    @property
+    def served(self) -> Routes:
+        """What all workers serve."""
+        return self._served
+
+    def sockets(self) -> list[str]:
+        """Return the paths of the private sockets of the workers that serve."""
+        return [str(member.private) for member in self.serving]
+
     def watch(self, end: Any, callback: Callable[[], None]) -> None:
         """Have `callback` called by `turn` when there is something to read from `end`."""
         self._selector.register(end, selectors.EVENT_READ, callback)

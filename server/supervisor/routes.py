@@ -7,6 +7,7 @@ move of an alias, by one `stat` each and without a lock.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -84,9 +85,13 @@ class Watch:
 
 
 def describe(route: Route) -> str:
-    """Return how to call a route's model: `@3`, or a file's path."""
+    """Return how to call a route's model: `@3`, or when its file was written."""
     model = route["model"]
-    return f"@{model['version']['version']}" if "version" in model else str(model["file"])
+    if "version" in model:
+        return f"@{model['version']['version']}"
+    if model["stamp"] is None:
+        return "no file"
+    return f"the file of {dt.datetime.fromtimestamp(model['stamp'][1] / 1e9):%Y-%m-%d %H:%M:%S}"
 
 
 def _alias(target: str | Path) -> tuple[str, str] | None:
