@@ -92,9 +92,12 @@ class Server:
         """Host and bound port."""
         return f"{self.settings.host}:{self.port}"
 
+    def warm_up(self) -> None:
+        """Have every thread answer some golden rows, before `start`; it takes about 0.1 s."""
+        warm_up(self.models.current.values(), self._threads, self._tables, self.settings)
+
     def start(self) -> None:
         """Begin to answer, healthy."""
-        warm_up(self.models.current.values(), self._threads, self._tables, self.settings)
         self._server.start()
         self._patrol.start()
         self.tell_health()

@@ -21,8 +21,10 @@ def test_every_thread_has_its_scorer_and_nothing_is_counted(bundle: Bundle, tmp_
 
     served = Watched("flights", bundle)
     settings = ServerSettings(port=0, threads=5, prediction_log=str(tmp_path))
-    with Server(Models([served]), settings) as server:
-        assert len(made) == 5
+    server = Server(Models([served]), settings)
+    server.warm_up()
+    assert len(made) == 5
+    with server:
         assert server.prediction.answered == 0
     assert server.log is not None
     assert server.log.counts.written == 0
