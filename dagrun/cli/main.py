@@ -20,9 +20,9 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE, _ENTRANCE = (
     f"dagrun.cli.{name}_commands"
-    for name in ("pipeline", "history", "store", "model", "spec", "bundle")
+    for name in ("pipeline", "history", "store", "model", "spec", "bundle", "entrance")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -46,6 +46,7 @@ COMMANDS = {
     "export": f"{_MODEL}:export",
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
+    "token": f"{_ENTRANCE}:token",
     "predict": f"{_MODEL}:predict",
     "replay": f"{_MODEL}:replay",
     "explain": f"{_MODEL}:explain",

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dagrun.cli.entrance_commands import entrance_options
 from dagrun.cli.lazy import NamingGroup, carry_out
 from dagrun.cli.options import json_option, pipeline_option
 
@@ -55,6 +56,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
     type=click.Path(file_okay=False),
     help="Where to. [default: .dagrun/predictions of the project]",
 )
+@entrance_options
 def serve(**options: Any) -> int:
     """Serve models over gRPC.
 

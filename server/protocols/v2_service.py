@@ -33,6 +33,7 @@ from dagrun.server.serving.refusals import (
     Violation,
     parsed,
 )
+from dagrun.server.serving.settings import ServerSettings
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch
 
 PLATFORM = "dagrun_xgboost"
@@ -47,11 +48,15 @@ class OpenInference:
     """The methods of `inference.GRPCInferenceService`."""
 
     def __init__(
-        self, models: Models, prediction: Prediction, most_rows: int, ready: Callable[[], bool]
+        self,
+        models: Models,
+        prediction: Prediction,
+        settings: ServerSettings,
+        ready: Callable[[], bool],
     ) -> None:
         """Answer with the served models; `ready` tells whether the server takes requests."""
         self._models, self._prediction = models, prediction
-        self._most_rows, self._ready = most_rows, ready
+        self._settings, self._ready = settings, ready
         self._series = prediction.recorder.method("ModelInfer", TABLE_PHASES)
         self._faces: WeakKeyDictionary[ServedModel, _Face] = WeakKeyDictionary()
 
@@ -127,8 +132,11 @@ class OpenInference:
         """
         model, inputs = face.model, request.inputs
         rows = inputs[0].shape[0] if inputs and inputs[0].shape else 0
-        if rows > self._most_rows:
-            raise TooMuch("rows", rows, self._most_rows, "Send them in parts.")
+        most, tensors = self._settings.max_table_rows, 2 * self._settings.max_columns
+        if rows > most:
+            raise TooMuch("rows", rows, most, "Send them in parts.")
+        if len(inputs) > tensors:
+            raise TooMuch("tensors", len(inputs), tensors, "")
         try:
             if rows == 1:
                 row = face.reader.row(request)
@@ -142,7 +150,7 @@ class OpenInference:
             read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                table = self._prediction.score_table(model, frame)
+                table = self._prediction.score_frame(model, frame)
                 return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:

@@ -162,7 +162,7 @@ class Prediction:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
-            scores = self.score_table(model, frame)
+            scores = self.score_frame(model, frame)
         except UnknownColumn as error:
             missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
             raise ValuesRefused(model.name, missing) from error
@@ -187,7 +187,7 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
-    def score_table(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
+    def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
         """Score and log a table, held against the contract.
 
         Raises what `dagrun.stages.bundle.score` does, and `ValuesRefused`.

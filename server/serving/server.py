@@ -66,7 +66,7 @@ class Server:
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
         self._open_inference = v2_service.OpenInference(
-            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+            served, self.prediction, self.settings, self.health.is_serving
         )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)

@@ -11,7 +11,7 @@ from dagrun.stages.bundle.contributions import (
 from dagrun.stages.bundle.field_numbers import Field
 from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
 from dagrun.stages.bundle.golden_rows import GoldenRows
-from dagrun.stages.bundle.limits import LimitInvalid, Limits
+from dagrun.stages.bundle.limits import Limits, LimitsInvalid
 from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
 from dagrun.stages.bundle.refresh import Refresh, RefreshRefused, refresh, try_refresh
 from dagrun.stages.bundle.registry import DEFAULT_ALIAS, Registry, register
@@ -40,8 +40,8 @@ __all__ = [
     "GoldenMismatch",
     "GoldenReport",
     "GoldenRows",
-    "LimitInvalid",
     "Limits",
+    "LimitsInvalid",
     "Lineage",
     "ModelVersion",
     "NameInvalid",

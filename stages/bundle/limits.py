@@ -29,7 +29,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
-class LimitInvalid(DefinitionError):
+class LimitsInvalid(DefinitionError):
     """A bundle is to carry limits that cannot be."""
 
     def __init__(self, column: str, problem: str) -> None:
@@ -98,10 +98,10 @@ class Limits:
     def of(cls, contract: Contract, inputs: Sequence[Column], live: Live) -> Limits:
         """Take the ranges and sets of the contract's columns that are inputs of the spec.
 
-        Raises `LimitInvalid` for one that does not fit its input's type.
+        Raises `LimitsInvalid` for one that does not fit its input's type.
         """
         if live not in get_args(Live):
-            raise LimitInvalid("*", f"cannot be {live!r}; choose one of {listing(get_args(Live))}")
+            raise LimitsInvalid("*", f"cannot be {live!r}; choose one of {listing(get_args(Live))}")
         rules = {rule.name: rule for rule in contract.columns}
         found = []
         for column in inputs:
@@ -177,7 +177,7 @@ def _number(column: Column, bound: Any) -> int | float:
     value = _value(column, bound)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    raise LimitInvalid(column.name, f"is {column.dtype}, which has no range")
+    raise LimitsInvalid(column.name, f"is {column.dtype}, which has no range")
 
 
 def _value(column: Column, given: Any) -> Any:
@@ -198,7 +198,7 @@ def _value(column: Column, given: Any) -> Any:
         fits = isinstance(given, kinds.get(column.dtype, ()))
         fits, value = fits and (column.dtype == "bool") == isinstance(given, bool), given
     if not fits:
-        raise LimitInvalid(column.name, f"is {column.kind} in the spec, and {given!r} is none")
+        raise LimitsInvalid(column.name, f"is {column.kind} in the spec, and {given!r} is none")
     return value
 
 

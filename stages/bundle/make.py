@@ -66,7 +66,7 @@ def make_bundle(
     Raises:
         FeatureMismatch: the model expects other features than the spec makes.
         GoldenMismatch: the two paths disagree, which is a defect of an op.
-        LimitInvalid: a range or set of the contract does not fit the type of its column.
+        LimitsInvalid: a range or set of the contract does not fit the type of its column.
         ThresholdInvalid: the threshold is no probability, or the model is a regression.
     """
     if booster.features != spec.names:

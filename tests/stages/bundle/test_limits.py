@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_bundles import FEATURES, flights, redigested
 
-from dagrun.stages.bundle import Bundle, BundleDamaged, LimitInvalid, Limits, make_bundle
+from dagrun.stages.bundle import Bundle, BundleDamaged, LimitsInvalid, Limits, make_bundle
 from dagrun.stages.bundle.limits import Limit
 from dagrun.stages.features import Column
 from dagrun.stages.features.column import admit
@@ -97,12 +97,12 @@ def test_compiled_single_and_whole_tables_agree(rows: list[tuple[Any, ...]]) -> 
 def test_a_limit_of_another_type_is_refused(column: str, dtype: str, said: str) -> None:
     inputs = [replace(one, dtype="string") if one.name == "price" else one for one in INPUTS]
     contract = Contract.parse(f"[columns]\n{column} = {{ dtype = {dtype} }}")
-    with pytest.raises(LimitInvalid, match=said):
+    with pytest.raises(LimitsInvalid, match=said):
         Limits.of(contract, inputs, "warn")
 
 
 def test_an_unknown_choice_is_refused() -> None:
-    with pytest.raises(LimitInvalid, match="warn, count, refuse"):
+    with pytest.raises(LimitsInvalid, match="warn, count, refuse"):
         Limits.of(CONTRACT, INPUTS, "refuze")  # type: ignore[arg-type]
 
 
