@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_bundles import FEATURES, flights, redigested
 
-from dagrun.stages.bundle import Bundle, BundleDamaged, LimitsInvalid, Limits, make_bundle
+from dagrun.stages.bundle import Bundle, BundleDamaged, Limits, LimitsInvalid, make_bundle
 from dagrun.stages.bundle.limits import Limit
 from dagrun.stages.features import Column
 from dagrun.stages.features.column import admit
