@@ -214,7 +214,10 @@ class Server:
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
         for model in self.models.current.values():
-            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+            for one in model.answering:
+                yield Reading(metrics.MODEL_INFO, (*one.labels, one.bundle.digest), 1)
+            if model.shadow is not None:
+                yield from model.shadow.readings()
         for name, pool in (("predict", self._threads), ("table", self._tables)):
             yield Reading(metrics.WAITING, (name,), pool.waiting)
             yield Reading(metrics.THREADS, (name,), pool.threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from dagrun.server.observe import metrics
 from dagrun.server.serving.settings import ServerSettings
@@ -27,10 +28,23 @@ def ended(totals: Document) -> Iterator[str]:
     if rows := _sum(totals, metrics.RECHECKED):
         different = _sum(totals, metrics.DIFFERENT)
         yield f"rows computed again by the batch twin: {rows}, {different} with other bits"
+    for _, (name, shadow), rows in _readings(totals, metrics.SHADOW_ROWS):
+        others, failed = (
+            sum(value for _, labels, value in _readings(totals, each) if labels[1] == shadow)
+            for each in (metrics.SHADOW_LABELS, metrics.SHADOW_FAILED)
+        )
+        yield (
+            f"{name}: shadow {shadow} computed {rows:g} rows along: {others:g} other labels, "
+            f"{failed:g} failed"
+        )
     logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
     if logged or missing:
         yield f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}"
 
 
+def _readings(totals: Document, name: str) -> list[Any]:
+    return [reading for reading in totals["readings"] if reading[0] == name]
+
+
 def _sum(totals: Document, name: str) -> int:
-    return sum(int(value) for found, _, value in totals["readings"] if found == name)
+    return sum(int(value) for _, _, value in _readings(totals, name))

@@ -21,9 +21,10 @@ from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
+from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
 from dagrun.server.supervisor.reports import ended, started
-from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
@@ -70,7 +71,8 @@ def serve(
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
-    watch = Watch(targets, Catalog(store) if store else None)
+    catalog = Catalog(store) if store else None
+    watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -86,18 +88,17 @@ def serve(
             folder=Path(folder),
             report=report,
             on_served=log.note if log else lambda *_: None,
+            on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
         try:
-            fleet.start(routes)
-            while not fleet.settled and not signals.stop:
-                fleet.turn(asked.poll_seconds)
+            _start(fleet, routes, signals, asked.poll_seconds)
             if not signals.stop:
                 for line in (*started(fleet, held.address, layout, shared), *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
-                _look_after(fleet, watch, signals, asked, report)
+                _look_after(fleet, watch, conducting, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
             if log:
@@ -107,17 +108,29 @@ def serve(
         report(line)
 
 
+def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> None:
+    fleet.start(routes)
+    while not fleet.settled and not signals.stop:
+        fleet.turn(seconds)
+
+
 def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
     return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
 
 def _look_after(
-    fleet: Fleet, watch: Watch, signals: _Signals, settings: FleetSettings, report: Report
+    fleet: Fleet,
+    watch: Watch,
+    conducting: Conducting,
+    signals: _Signals,
+    settings: FleetSettings,
+    report: Report,
 ) -> None:
-    """Keep the workers alive and the routes current, until told to stop."""
+    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
+        conducting.look(fleet)
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
