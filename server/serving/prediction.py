@@ -198,7 +198,7 @@ class Prediction:
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
         self.recorder.table[model.labels].add((*moments, frame.height, received, len(response)))
-        return Attempt(response, scores["margin"])
+        return Attempt(response, scores["margin" if "margin" in scores.columns else "value"])
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""
