@@ -72,20 +72,22 @@ class PredictRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., include_features: bool = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("probability", "margin", "label", "confidence", "features", "value")
+    __slots__ = ("probability", "margin", "label", "confidence", "features", "value", "out_of_contract")
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_CONTRACT_FIELD_NUMBER: _ClassVar[int]
     probability: float
     margin: float
     label: bool
     confidence: float
     features: _containers.RepeatedScalarFieldContainer[float]
     value: float
-    def __init__(self, probability: _Optional[float] = ..., margin: _Optional[float] = ..., label: bool = ..., confidence: _Optional[float] = ..., features: _Optional[_Iterable[float]] = ..., value: _Optional[float] = ...) -> None: ...
+    out_of_contract: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, probability: _Optional[float] = ..., margin: _Optional[float] = ..., label: bool = ..., confidence: _Optional[float] = ..., features: _Optional[_Iterable[float]] = ..., value: _Optional[float] = ..., out_of_contract: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("answers", "threshold", "model_version", "bundle_digest")
@@ -162,7 +164,7 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., nullable: bool = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different", "task")
+    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different", "task", "out_of_contract")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +179,13 @@ class Model(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class OutOfContractEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +201,7 @@ class Model(_message.Message):
     RECHECKED_ROWS_FIELD_NUMBER: _ClassVar[int]
     RECHECKED_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_CONTRACT_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     bundle_digest: str
@@ -207,7 +217,8 @@ class Model(_message.Message):
     rechecked_rows: int
     rechecked_different: int
     task: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ..., task: _Optional[str] = ...) -> None: ...
+    out_of_contract: _containers.ScalarMap[str, int]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ..., task: _Optional[str] = ..., out_of_contract: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model",)

@@ -59,6 +59,7 @@ COMMANDS = {
     "serve": f"{_SERVER}:serve",
     "token": f"{_ENTRANCE}:token",
     "predict": f"{_MODEL}:predict",
+    "replay": f"{_MODEL}:replay",
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",
     "doctor": f"{_SERVER}:doctor",

@@ -99,6 +99,23 @@ def proto(**options: Any) -> int:
     return carry_out("dagrun.cli.proto:proto", options)
 
 
+@click.command(epilog="Example: dagrun replay .dagrun/predictions flights@challenger")
+@click.argument("log", metavar="LOG", type=click.Path(exists=True, file_okay=False))
+@click.argument("name", metavar="NAME[@ALIAS]|FILE")
+@click.option("--since", metavar="TIME", help="Only answers from this time on, as in ISO 8601.")
+@click.option("--until", metavar="TIME", help="Only answers before this time.")
+@click.option("--bundle", "digest", metavar="DIGEST", help="Only answers of this bundle.")
+@pipeline_option
+@json_option
+def replay(**options: Any) -> int:
+    """Score the rows of a prediction log with another bundle.
+
+    Tells how many features, margins and labels differ from what was answered, how far predictions
+    moved, and whether the bundle that answered gives the same bits here (else: exit code 5).
+    """
+    return carry_out("dagrun.cli.replay:replay", options)
+
+
 @click.command(epilog="Example: dagrun export flights@champion -o flights.bundle")
 @click.argument("name", metavar="NAME[@ALIAS]")
 @click.option(

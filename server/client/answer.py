@@ -35,6 +35,8 @@ class Answer:
         bundle_digest: digest of the bundle that answered.
         value: what a regression predicts, in the unit of its label; a float32 value.
         features: the float32 vector that the model saw, null as NaN; None unless asked for.
+        out_of_contract: columns whose value is outside of the model's contract, where its bundle
+            says that answers name them.
     """
 
     probability: float | None = None
@@ -46,6 +48,7 @@ class Answer:
     model_version: int | None
     bundle_digest: str
     features: tuple[float, ...] | None = None
+    out_of_contract: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,7 @@ class ModelInfo:
         lineage: what the bundle was built from: artifact name to logical digest.
         rechecked_rows: served rows that the batch twin computed again since the server started.
         rechecked_different: of these, rows with other bits; anything but 0 is a skew.
+        out_of_contract: values outside of the contract since the server started, by column.
     """
 
     name: str
@@ -97,6 +101,7 @@ class ModelInfo:
     lineage: Mapping[str, str]
     rechecked_rows: int
     rechecked_different: int
+    out_of_contract: Mapping[str, int]
 
 
 def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
@@ -109,7 +114,11 @@ def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) 
     vector = tuple(answer.features) if features else None
     if answer.HasField("value"):
         return Answer(
-            value=answer.value, model_version=version, bundle_digest=digest, features=vector
+            value=answer.value,
+            model_version=version,
+            bundle_digest=digest,
+            features=vector,
+            out_of_contract=tuple(answer.out_of_contract),
         )
     return Answer(
         probability=answer.probability,
@@ -120,6 +129,7 @@ def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) 
         model_version=version,
         bundle_digest=digest,
         features=vector,
+        out_of_contract=tuple(answer.out_of_contract),
     )
 
 
@@ -148,4 +158,5 @@ def model_info(model: pb.Model) -> ModelInfo:
         lineage=dict(model.lineage),
         rechecked_rows=model.rechecked_rows,
         rechecked_different=model.rechecked_different,
+        out_of_contract=dict(model.out_of_contract),
     )

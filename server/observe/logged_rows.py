@@ -82,7 +82,7 @@ class Shape:
             "time": pl.lit(table.at // 1000).cast(pl.Datetime("us", "UTC")),
             "request_id": pl.lit(None, pl.String),
             "key": pl.lit(None, pl.String),
-            "arm": pl.lit(None, pl.String),
+            "arm": pl.lit(table.model.labels.arm or None, pl.String),
             "margin": pl.lit(margin),
             "prediction": pl.lit(prediction),
         }

@@ -71,6 +71,7 @@ SHADOW_LABELS: Final = "dagrun_shadow_other_labels_total"
 SHADOW_FEATURES: Final = "dagrun_shadow_other_features_total"
 SHADOW_MARGINS: Final = "dagrun_shadow_margin_distance_total"
 RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
+OUT_OF_CONTRACT: Final = "dagrun_out_of_contract_total"
 WAITING: Final = "dagrun_requests_waiting"
 THREADS: Final = "dagrun_threads"
 STREAMS: Final = "dagrun_streams_open"
@@ -112,6 +113,9 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
             "counter", "Rows by how far apart the margins were, at most.", (*_SHADOW, "up_to")
         ),
         RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
+        OUT_OF_CONTRACT: Metric(
+            "counter", "Served values outside of the bundle's limits.", (*_MODEL, "column")
+        ),
         WAITING: Metric("gauge", "Requests that no thread has taken yet.", ("pool",)),
         THREADS: Metric("gauge", "Threads that answer.", ("pool",)),
         STREAMS: Metric("gauge", "Open streams."),

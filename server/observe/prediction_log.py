@@ -126,7 +126,6 @@ class PredictionLog:
         *,
         request_id: str = "",
         keys: Iterable[str] = UNNAMED,
-        arm: str = "",
         at: int | None = None,
     ) -> None:
         """Keep what was answered, or drop it when too many rows wait already.
@@ -136,16 +135,15 @@ class PredictionLog:
             rows: raw rows as the row function takes them.
             scores: margin and prediction of each.
             request_id: what the caller called the request; `keys` what it called each row.
-            arm: the arm of a split that answered.
             at: when, in nanoseconds since the epoch; now by default.
         """
         kept, when = self._rows_kept, at or time_ns()
         if len(kept) + self._in_tables + len(rows) > self._most:
             self._drop(len(rows))
             return
-        said, arm_said = request_id or None, arm or None
+        said, arm = request_id or None, model.labels.arm or None
         for row, (margin, prediction), key in zip(rows, scores, keys, strict=False):
-            kept.append((model, when, said, key or None, arm_said, margin, prediction, *row))
+            kept.append((model, when, said, key or None, arm, margin, prediction, *row))
 
     def take_table(self, model: ServedModel, frame: pl.DataFrame, scores: pl.DataFrame) -> None:
         """Keep an answered table, or drop it when too many rows wait already."""

@@ -59,6 +59,14 @@ def with_features(encoded: bytes, features: Sequence[float]) -> bytes:
     return response.SerializeToString()
 
 
+def with_outside(encoded: bytes, columns: Sequence[Sequence[str]]) -> bytes:
+    """Return a response in which each answer names the columns outside of the contract."""
+    response = PredictResponse.FromString(encoded)
+    for answer, outside in zip(response.answers, columns, strict=True):
+        answer.out_of_contract.extend(outside)
+    return response.SerializeToString()
+
+
 def with_confidence(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of `PredictTableResponse.table` from those of `bundle.score`."""
     if "probability" not in scores.columns:

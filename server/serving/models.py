@@ -22,6 +22,7 @@ from dagrun.engine.errors import DefinitionError
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.observe.recorder import Labels
 from dagrun.server.serving import answers
+from dagrun.server.serving.live import LiveContract
 from dagrun.server.serving.recheck import Rechecked
 from dagrun.server.serving.refusals import ModelNotServed
 from dagrun.server.serving.rows import RowReader, wire
@@ -67,6 +68,7 @@ class ServedModel:
         tail: the part of each response that names version, digest and threshold.
         description: what `GetModel` answers, but for the counts of `rechecked`.
         rechecked: what came of the served rows that were computed again.
+        live: what holds served rows against the bundle's limits, None without any.
         fields: all fields that typed rows of the model ever had; none for a bundle from a file.
         arms: the arms that share its requests, itself among them; None without any.
         arm: the arm that it is.
@@ -98,6 +100,8 @@ class ServedModel:
         self.tail = answers.tail(bundle.threshold, number, bundle.digest)
         self.description = _describe(name, number, bundle)
         self.rechecked = Rechecked()
+        limits = bundle.limits
+        self.live = LiveContract(self.labels, limits, bundle.spec.inputs) if limits else None
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
         self.whole = self
@@ -163,6 +167,8 @@ class ServedModel:
             self.rechecked.rows,
             self.rechecked.different,
         )
+        if self.live is not None:
+            made.out_of_contract.update(self.live.outside)
         return made
 
     def report(self, now: datetime | None = None) -> list[str]:

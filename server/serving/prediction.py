@@ -13,7 +13,6 @@ from time import perf_counter_ns
 import grpc
 import polars as pl
 
-from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.observe.prediction_log import UNNAMED, PredictionLog
 from dagrun.server.observe.recorder import Recorder
@@ -29,13 +28,13 @@ from dagrun.server.serving.refusals import (
     ValuesRefused,
     Violation,
     parsed,
-    shortened,
 )
-from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
+from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar, drop, no_column
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.server.traffic.arms import Attempt, attempted, sticky_key
 from dagrun.stages.bundle import RowScore, score
+from dagrun.stages.features.column import admit
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
@@ -118,11 +117,14 @@ class Prediction:
         request's size in bytes; `request_id` and `keys` what the caller calls request and rows.
         """
         read_at = perf_counter_ns()
+        outside = None if model.live is None else model.live.check(rows, self.recorder)
         response, scored, featured, modelled = _score(
             model, rows, self._asides(model), features=features
         )
         featured += read_at
         modelled += featured
+        if outside is not None:
+            response = answers.with_outside(response, outside)
         if self._log is not None:
             self._log.take(model, rows, scored, request_id=request_id, keys=keys)
         moments = (TURN.queued, started, read_at, featured, modelled, perf_counter_ns())
@@ -146,12 +148,12 @@ class Prediction:
         extra = self._models.elsewhere(model)
         if not extra:
             raise self._refused(model, again)
-        _drop(extra, again)
+        drop(extra, again)
         try:
             return [read(row.values) for row in again.rows]
         except NotAdmitted:
             again = parsed(type(request), data)
-            _drop(extra, again)
+            drop(extra, again)
             raise self._refused(model, again) from None
 
     def check_size(self, rows: Sized, instead: str) -> None:
@@ -181,7 +183,7 @@ class Prediction:
         known = [column.name for column in model.bundle.spec.inputs]
         taken = {*known, *self._models.elsewhere(model)}
         if unknown := [name for name in frame.columns if name not in taken]:
-            raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
+            raise ValuesRefused(model.name, (no_column("table", name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
             scores = self.score_frame(model, frame)
@@ -210,16 +212,26 @@ class Prediction:
         return response.SerializeToString()
 
     def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
-        """Score and log raw rows together, as `bundle.score` does. Raises what that does."""
+        """Score and log a table, held against the contract.
+
+        Raises what `dagrun.stages.bundle.score` does, and `ValuesRefused`.
+        """
+        if model.live is not None:
+            model.live.check_table(admit(model.bundle.spec.inputs, frame), self.recorder)
         scores = score(model.bundle, frame, nthread=1)
         if self._log is not None:
             self._log.take_table(model, frame, scores)
         return scores
 
     def score_rows(
-        self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str
+        self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str = ""
     ) -> list[RowScore]:
-        """Score and log admitted rows, for a protocol that writes its own answers."""
+        """Score and log admitted rows one by one, for a protocol that writes its own answers.
+
+        Raises `ValuesRefused`.
+        """
+        if model.live is not None:
+            model.live.check(rows, self.recorder)
         asides, scorer = self._asides(model), model.scorer
         scores = []
         for row in rows:
@@ -285,16 +297,3 @@ def _score(
         if features:
             parts = list(map(answers.with_features, parts, matrix.tolist()))
     return b"".join((*parts, model.tail)), scored, in_features, in_model
-
-
-def _drop(columns: Iterable[str], request: Rows) -> None:
-    for row in request.rows:
-        values = row.values
-        for column in columns:
-            if column in values:
-                del values[column]
-
-
-def _extra(name: str, known: Sequence[str]) -> Violation:
-    hint = nearest(name[:80], known) or f" Columns: {listing(known)}"
-    return Violation(f"table.{shortened(name)}", f"the model has no such column.{hint}")

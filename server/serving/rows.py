@@ -7,7 +7,7 @@ as pass the feature spec's door for tables. Where it ends: values are not judged
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from dagrun.engine.errors import DagrunError, listing, nearest
@@ -103,12 +103,7 @@ class RowReader:
         for number, row in enumerate(request.rows):
             values = row.values
             for name in sorted(set(values) - set(self._columns)):
-                hint = nearest(name[:80], self._columns) or (
-                    f" Columns: {listing(list(self._columns))}"
-                )
-                yield Violation(
-                    f"rows[{number}].{shortened(name)}", f"the model has no such column.{hint}"
-                )
+                yield no_column(f"rows[{number}]", name, list(self._columns))
             for column in self._columns.values():
                 if problem := _problem(column, values):
                     yield Violation(f"rows[{number}].{column.name}", problem)
@@ -140,3 +135,18 @@ def _problem(column: Column, values: Mapping[str, Value]) -> str:
         exact = -_EXACT <= value.int64_value <= _EXACT
         return "" if exact else f"{value.int64_value} is beyond 2**53 and does not fit a double"
     return f"is {_CALLED[kind]}; the model needs {expected.called}"
+
+
+def drop(columns: Iterable[str], request: Rows) -> None:
+    """Remove columns from the rows of a request."""
+    for row in request.rows:
+        values = row.values
+        for column in columns:
+            if column in values:
+                del values[column]
+
+
+def no_column(place: str, name: str, known: Sequence[str]) -> Violation:
+    """Return what is wrong with a column that the model does not have."""
+    hint = nearest(name[:80], known) or f" Columns: {listing(known)}"
+    return Violation(f"{place}.{shortened(name)}", f"the model has no such column.{hint}")

@@ -40,6 +40,7 @@ from dagrun.server.serving.refusals import Busy, Method
 from dagrun.server.serving.router import Handler, Limited, Router, Unary, unary
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
+from dagrun.server.serving.warming import warm_up
 
 _IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
 """While the server stops: a stream that sent nothing for so long is ended; how often to look."""
@@ -88,6 +89,10 @@ class Server:
     def address(self) -> str:
         """Host and bound port."""
         return f"{self.settings.host}:{self.port}"
+
+    def warm_up(self) -> None:
+        """Have every thread answer some golden rows, before `start`; it takes about 0.1 s."""
+        warm_up(self.models.current.values(), self._threads, self._tables, self.settings)
 
     def start(self) -> None:
         """Begin to answer, healthy."""

@@ -187,6 +187,7 @@ class Worker:
         try:
             if self._server is None:
                 self._server = Server(proved.models, self._settings)
+                self._server.warm_up()
                 self._server.start()
             else:
                 self._server.replace(proved.models.current.values())

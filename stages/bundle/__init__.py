@@ -11,6 +11,7 @@ from dagrun.stages.bundle.contributions import (
 from dagrun.stages.bundle.field_numbers import Field
 from dagrun.stages.bundle.golden import Difference, GoldenMismatch, GoldenReport, check
 from dagrun.stages.bundle.golden_rows import GoldenRows
+from dagrun.stages.bundle.limits import Limits, LimitsInvalid
 from dagrun.stages.bundle.make import ThresholdInvalid, make_bundle
 from dagrun.stages.bundle.refresh import Refresh, RefreshRefused, refresh, try_refresh
 from dagrun.stages.bundle.registry import DEFAULT_ALIAS, Registry, register
@@ -39,6 +40,8 @@ __all__ = [
     "GoldenMismatch",
     "GoldenReport",
     "GoldenRows",
+    "Limits",
+    "LimitsInvalid",
     "Lineage",
     "ModelVersion",
     "NameInvalid",

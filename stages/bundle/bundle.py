@@ -20,6 +20,7 @@ from dagrun.engine.errors import DagrunError, UnknownVersion
 from dagrun.stages.bundle import archive
 from dagrun.stages.bundle.booster import Booster, Task
 from dagrun.stages.bundle.golden_rows import GoldenRows
+from dagrun.stages.bundle.limits import Limits
 from dagrun.stages.features import FeatureSpec
 
 BUNDLE_FORMAT = 1
@@ -66,6 +67,7 @@ class Bundle:
         metrics: figures of the evaluation, by name.
         trained: first and last moment of the training data, as `{"from": ..., "to": ...}`.
         lineage: what it was made from.
+        limits: ranges and sets that live rows are held against; None for none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Bundle:
     metrics: Mapping[str, float] = field(default_factory=dict)
     trained: Mapping[str, str] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
+    limits: Limits | None = None
 
     __dagrun_codec__: ClassVar[str] = "dagrun.stages.bundle.codec:BUNDLE"
 
@@ -111,6 +114,8 @@ class Bundle:
             "threshold": None if self.threshold is None else self.threshold.hex(),
             "trained": dict(self.trained),
         }
+        if self.limits is not None:  # a bundle without has the bytes that it always had
+            manifest["limits"] = self.limits.describe()
         members[_MANIFEST] = canonical.to_bytes(manifest)
         return canonical.digest("bundle", manifest), archive.pack(members)
 
@@ -142,6 +147,7 @@ class Bundle:
                 metrics={name: float.fromhex(x) for name, x in manifest["metrics"].items()},
                 trained=manifest["trained"],
                 lineage=Lineage(**manifest["lineage"]),
+                limits=_limits(manifest.get("limits"), spec),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleDamaged(_MANIFEST, f"cannot be understood ({error!r})") from error
@@ -159,6 +165,16 @@ def _threshold(task: Task, form: str | None) -> float | None:
     if (form is None) != (task == "regression"):
         raise ValueError(f"threshold {form!r} in a {task} bundle")
     return None if form is None else float.fromhex(form)
+
+
+def _limits(described: Any, spec: FeatureSpec) -> Limits | None:
+    if described is None:
+        return None
+    limits = Limits.rebuild(described)
+    known = {column.name for column in spec.inputs}
+    if unknown := [limit.column for limit in limits.columns if limit.column not in known]:
+        raise ValueError(f"limits of {unknown}, which the spec does not take")
+    return limits
 
 
 def _unpack(data: bytes) -> dict[str, bytes]:

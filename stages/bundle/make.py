@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,7 +13,11 @@ from dagrun.stages.bundle.booster import Booster, FeatureMismatch, Task
 from dagrun.stages.bundle.bundle import Bundle, Lineage
 from dagrun.stages.bundle.golden import check
 from dagrun.stages.bundle.golden_rows import record
+from dagrun.stages.bundle.limits import Limits, Live
 from dagrun.stages.features import FeatureSpec
+
+if TYPE_CHECKING:
+    from dagrun.stages.validate.contract import Contract
 
 
 class ThresholdInvalid(DagrunError):
@@ -38,6 +43,8 @@ def make_bundle(
     threshold: float | None = None,
     metrics: Mapping[str, float] | None = None,
     trained: Mapping[str, str] | None = None,
+    contract: Contract | None = None,
+    live: Live = "warn",
 ) -> Bundle:
     """Return a bundle whose golden rows were replayed once already.
 
@@ -51,10 +58,15 @@ def make_bundle(
             has none.
         metrics: figures to show with the model.
         trained: first and last moment of the training data, `{"from": ..., "to": ...}`.
+        contract: of the raw rows; its ranges and sets travel in the bundle, and rows that are
+            served are held against them.
+        live: what becomes of a served row outside of them: `"count"` it, `"warn"` (name the
+            columns in its answer too), or `"refuse"` it.
 
     Raises:
         FeatureMismatch: the model expects other features than the spec makes.
         GoldenMismatch: the two paths disagree, which is a defect of an op.
+        LimitsInvalid: a range or set of the contract does not fit the type of its column.
         ThresholdInvalid: the threshold is no probability, or the model is a regression.
     """
     if booster.features != spec.names:
@@ -68,6 +80,7 @@ def make_bundle(
         metrics=dict(metrics or {}),
         trained=dict(trained or {}),
         lineage=Lineage(inputs=dict(ctx.inputs), key=ctx.key) if ctx else Lineage(),
+        limits=None if contract is None else Limits.of(contract, spec.inputs, live),
     )
     check(bundle).require()
     return bundle

@@ -7,11 +7,16 @@ from dagrun.stages.monitor.log import (
     read_prediction_log,
 )
 from dagrun.stages.monitor.outcomes import join_outcomes
+from dagrun.stages.monitor.replay import QUANTILES, CannotReplay, Replayed, replay
 
 __all__ = [
+    "QUANTILES",
+    "CannotReplay",
     "LogColumnsDiffer",
     "LogMissing",
+    "Replayed",
     "join_outcomes",
     "raw_rows",
     "read_prediction_log",
+    "replay",
 ]

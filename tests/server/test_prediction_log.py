@@ -45,7 +45,7 @@ def test_what_is_served_is_logged_bit_by_bit(
     rows = frame.to_dicts()
     rows[0]["wind_speed"] = float("nan")
     before = dt.datetime.now(dt.UTC)
-    settings = ServerSettings(port=0, prediction_log=tmp_path / "log")
+    settings = ServerSettings(port=0, prediction_log=str(tmp_path / "log"))
     with Server(Models([served]), settings) as server, Client(server.address) as client:
         single = [client.predict("flights", [row])[0] for row in rows[:20]]
         many = client.predict("flights", rows[20:40])
@@ -78,7 +78,7 @@ def test_requests_and_rows_keep_what_their_caller_called_them(
     message.request_id = "r-1"
     for row, key in zip(message.rows, ("a", "", "ü"), strict=True):
         row.key = key
-    settings = ServerSettings(port=0, prediction_log=tmp_path)
+    settings = ServerSettings(port=0, prediction_log=str(tmp_path))
     with Server(Models([served]), settings) as server:
         with grpc.insecure_channel(server.address) as channel:
             answer = channel.unary_unary(PREDICT)(message.SerializeToString())
@@ -92,7 +92,7 @@ def test_refused_requests_are_not_logged(
     served: ServedModel, make_row: Row, tmp_path: Path
 ) -> None:
     with (
-        Server(Models([served]), ServerSettings(port=0, prediction_log=tmp_path)) as server,
+        Server(Models([served]), ServerSettings(port=0, prediction_log=str(tmp_path))) as server,
         Client(server.address) as client,
     ):
         with pytest.raises(Exception, match="distance"):
@@ -174,7 +174,7 @@ def test_a_disk_that_refuses_costs_rows_and_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = tmp_path / "log"
-    settings = ServerSettings(port=0, prediction_log=folder, log_rows=1)
+    settings = ServerSettings(port=0, prediction_log=str(folder), log_rows=1)
     with (
         caplog.at_level(logging.WARNING),
         Server(Models([served]), settings) as server,
@@ -218,7 +218,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from dagrun.server.serving import Models, Server, ServerSettings, load
-settings = ServerSettings(port=0, prediction_log=Path(sys.argv[2]), log_rows=50, log_seconds=0.1)
+settings = ServerSettings(port=0, prediction_log=sys.argv[2], log_rows=50, log_seconds=0.1)
 with Server(Models([load(Path(sys.argv[1]))]), settings) as server:
     print(server.port, flush=True)
     time.sleep(60)
