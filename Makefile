@@ -11,7 +11,7 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine fingerprint refusals large store features scaling serving
+BENCHMARKS := engine fingerprint refusals large store features scaling serving layouts
 # Messages that other packages bring by the same names: a descriptor set, for a pool of its own.
 DESCRIBED := open_inference_v2
 PROTOS := $(filter-out $(DESCRIBED:=.proto),$(notdir $(wildcard proto/*.proto)))
@@ -20,7 +20,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 export PYTHONSAFEPATH := 1
 
 .PHONY: demo demo-houses test check bench bench-quick soak lowest package clean \
-	lint format types generated proto docs golden lock
+	lint format types generated proto docs golden lock peers
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
 	@cd examples/flights && ../../$(BIN)/python demo.py
@@ -114,6 +114,16 @@ bench: $(BENCH_READY) ## the benchmarks at full size, into benchmarks/results/
 bench-quick: $(BENCH_READY) ## the benchmarks in a few minutes, into build/bench/results/
 	@for name in $(BENCHMARKS); do env -u PYTHONSAFEPATH $(BIN)/python benchmarks/$$name.py --quick || exit 1; done
 
+# Clients that the server is tested with, each where its own versions of everything may be.
+PEERS := $(patsubst tests/peers/%.lock,build/peers/%/.ready,$(wildcard tests/peers/*.lock))
+
+peers: $(PEERS) ## third-party clients for the tests, in build/peers/
+
+build/peers/%/.ready: tests/peers/%.lock
+	@$(PYTHON) -m venv --clear build/peers/$*
+	@build/peers/$*/bin/$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
 $(UV):
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/pip install --quiet --disable-pip-version-check uv
@@ -130,6 +140,9 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
 	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
+	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock
+	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock
+	echo grpc-requests==0.1.21 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/grpc_requests.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock
 
 # The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from

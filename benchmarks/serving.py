@@ -51,7 +51,7 @@ class Peer:
     """A running server."""
 
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
-        self.name, self._process = name, process
+        self.name, self._process, self.process_id = name, process, process.pid
         self.address = ("127.0.0.1", int(self._line()))
 
     def answered(self) -> int:

@@ -16,8 +16,15 @@ import polars as pl
 
 from dagrun.engine.errors import DagrunError
 from dagrun.server.protocols import v2_series
-from dagrun.server.protocols.v2_tensor import content_type, elements, one_of_bytes, row_count
-from dagrun.server.protocols.v2_values import CHECKS, DATATYPES, TEXTS, Check, NotExact, Scalar
+from dagrun.server.protocols.v2_tensor import (
+    DATATYPES,
+    NotExact,
+    content_type,
+    elements,
+    one_of_bytes,
+    row_count,
+)
+from dagrun.server.protocols.v2_values import CHECKS, TEXTS, Check, Scalar
 from dagrun.stages.features import Column
 
 VALID = "__valid"

@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 
 from dagrun.server.protocols.v2_tensor import (
+    DATATYPES,
+    NotExact,
     Tensor,
-    check_of,
     check_size,
     contents_of,
     elements,
 )
-from dagrun.server.protocols.v2_values import DATATYPES, NotExact, text
+from dagrun.server.protocols.v2_values import check_of, text
 from dagrun.stages.features import Column
 
 PROBLEMS = (NotExact, pl.exceptions.PolarsError, OverflowError, TypeError)

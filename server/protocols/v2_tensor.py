@@ -1,30 +1,55 @@
-"""One input tensor of a V2 request: its shape, its elements, and what they mean in a column.
+"""One tensor of a V2 message: its datatype, its shape, and its elements.
 
 Guarantee: elements come out in order and untouched, as many as the shape says, or `NotExact` says
-what is wrong. Raw and typed contents give the same elements.
+what is wrong. Raw and typed contents give the same elements. Nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from dagrun.server.protocols.v2_values import (
-    CHECKS,
-    DATATYPES,
-    JSON,
-    TEXTS,
-    Check,
-    NotExact,
-    from_json,
-)
-from dagrun.stages.features import Column
+from dagrun.engine.errors import DagrunError
 
 Tensor = Any
-"""An `InferInputTensor`, whose class is made at run time."""
+"""A tensor of a request or a response, whose class is made at run time."""
 
+
+class Datatype(NamedTuple):
+    """A datatype of the protocol.
+
+    Attributes:
+        contents: the field of `InferTensorContents` that holds its elements; FP16 has none.
+        code: its letter in `struct`, "" for BYTES.
+        size: bytes of an element, 0 for BYTES.
+    """
+
+    contents: str
+    code: str
+    size: int
+
+
+DATATYPES: Final[Mapping[str, Datatype]] = {
+    "BOOL": Datatype("bool_contents", "?", 1),
+    "INT8": Datatype("int_contents", "b", 1),
+    "INT16": Datatype("int_contents", "h", 2),
+    "INT32": Datatype("int_contents", "i", 4),
+    "INT64": Datatype("int64_contents", "q", 8),
+    "UINT8": Datatype("uint_contents", "B", 1),
+    "UINT16": Datatype("uint_contents", "H", 2),
+    "UINT32": Datatype("uint_contents", "I", 4),
+    "UINT64": Datatype("uint64_contents", "Q", 8),
+    "FP16": Datatype("", "e", 2),
+    "FP32": Datatype("fp32_contents", "f", 4),
+    "FP64": Datatype("fp64_contents", "d", 8),
+    "BYTES": Datatype("bytes_contents", "", 0),
+}
 _LENGTH = struct.Struct("<I").unpack_from
+
+
+class NotExact(DagrunError):
+    """A tensor that is not whole, or an element that its column cannot hold exactly."""
 
 
 def row_count(tensor: Tensor) -> int:
@@ -43,20 +68,6 @@ def content_type(tensor: Tensor) -> str:
         return ""
     found: str = parameters["content_type"].string_param
     return found
-
-
-def check_of(column: Column, tensor: Tensor) -> Check | None:
-    """Return what makes an element a value of the column. Raises `NotExact` when nothing does."""
-    datatype, checks = tensor.datatype, CHECKS[column.kind]
-    content = content_type(tensor) if datatype == "BYTES" else ""
-    if content == JSON:
-        return from_json(column.kind)
-    if datatype not in checks:
-        raise NotExact(f"is {datatype[:20] or 'of no datatype'}; it takes {', '.join(checks)}")
-    if content not in TEXTS:
-        known = ", ".join([*filter(None, TEXTS), JSON])
-        raise NotExact(f"has the content type {content[:20]!r}; known are {known}")
-    return checks[datatype]
 
 
 def elements(tensor: Tensor, raw: bytes | None, rows: int) -> Sequence[Any]:

@@ -12,9 +12,10 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from dagrun.engine.errors import DagrunError
+from dagrun.server.protocols.v2_tensor import NotExact, Tensor, content_type
+from dagrun.stages.features import Column
 from dagrun.stages.ops.kind import Kind
 
 _EXACT = 2**53
@@ -27,45 +28,12 @@ Scalar = float | int | str | bool | None
 Check = Callable[..., Scalar]
 
 
-class Datatype(NamedTuple):
-    """A datatype of the protocol.
-
-    Attributes:
-        contents: the field of `InferTensorContents` that holds its elements; FP16 has none.
-        code: its letter in `struct`, "" for BYTES.
-        size: bytes of an element, 0 for BYTES.
-    """
-
-    contents: str
-    code: str
-    size: int
-
-
-DATATYPES: Final[Mapping[str, Datatype]] = {
-    "BOOL": Datatype("bool_contents", "?", 1),
-    "INT8": Datatype("int_contents", "b", 1),
-    "INT16": Datatype("int_contents", "h", 2),
-    "INT32": Datatype("int_contents", "i", 4),
-    "INT64": Datatype("int64_contents", "q", 8),
-    "UINT8": Datatype("uint_contents", "B", 1),
-    "UINT16": Datatype("uint_contents", "H", 2),
-    "UINT32": Datatype("uint_contents", "I", 4),
-    "UINT64": Datatype("uint64_contents", "Q", 8),
-    "FP16": Datatype("", "e", 2),
-    "FP32": Datatype("fp32_contents", "f", 4),
-    "FP64": Datatype("fp64_contents", "d", 8),
-    "BYTES": Datatype("bytes_contents", "", 0),
-}
 _FLOATS = ("FP64", "FP32", "FP16")
 _NARROW = ("INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32")
 TEXTS = ("", "str", "datetime", "pd", "np")
 """Content types of a BYTES tensor whose elements are plain text."""
 JSON = "pd_json"
 """The content type of a BYTES tensor of JSON documents: how pandas columns with nulls come."""
-
-
-class NotExact(DagrunError):
-    """An element that its column cannot hold exactly."""
 
 
 def _whole_to_double(value: int) -> float:
@@ -182,6 +150,20 @@ def _number_of_json(value: object) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NotExact(f"{json.dumps(value)[:40]} is no number")
     return value
+
+
+def check_of(column: Column, tensor: Tensor) -> Check | None:
+    """Return what makes an element a value of the column. Raises `NotExact` when nothing does."""
+    datatype, checks = tensor.datatype, CHECKS[column.kind]
+    content = content_type(tensor) if datatype == "BYTES" else ""
+    if content == JSON:
+        return from_json(column.kind)
+    if datatype not in checks:
+        raise NotExact(f"is {datatype[:20] or 'of no datatype'}; it takes {', '.join(checks)}")
+    if content not in TEXTS:
+        known = ", ".join([*filter(None, TEXTS), JSON])
+        raise NotExact(f"has the content type {content[:20]!r}; known are {known}")
+    return checks[datatype]
 
 
 def from_json(kind: Kind) -> Check:

@@ -11,8 +11,8 @@ from typing import Any
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.server.protocols.v2_reader import VALID, Request, V2Reader
-from dagrun.server.protocols.v2_tensor import Tensor, check_of, elements, row_count
-from dagrun.server.protocols.v2_values import CHECKS, NotExact
+from dagrun.server.protocols.v2_tensor import NotExact, Tensor, elements, row_count
+from dagrun.server.protocols.v2_values import CHECKS, check_of
 from dagrun.server.serving.refusals import Violation, shortened
 from dagrun.stages.features import Column
 

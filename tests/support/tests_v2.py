@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import struct
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
 import polars as pl
+import uvicorn
+from starlette.applications import Starlette
 
 from dagrun.server.protocols import v2_messages as v2
-from dagrun.server.protocols.v2_values import DATATYPES
+from dagrun.server.protocols.v2_routes import over, routes
+from dagrun.server.protocols.v2_tensor import DATATYPES
 
 OWN = {
     pl.Float64: "FP64",
@@ -20,8 +26,9 @@ OWN = {
     pl.Datetime: "INT64",
     pl.Date: "INT32",
 }
-FILLERS = {"BYTES": b"\xff", "BOOL": False}
-"""What stands where a mask says null: nothing may look at it."""
+FILLERS = {"BYTES": b"\xff", "BOOL": True, "INT32": -1, "INT64": -1}
+NULLS = {"BYTES": b"", "BOOL": False, "INT32": 0, "INT64": 0}
+"""What stands where a mask says null: anything, or what JSON's null becomes."""
 
 
 def pack(datatype: str, values: Sequence[Any]) -> bytes:
@@ -53,7 +60,7 @@ class Request:
             getattr(tensor.contents, DATATYPES[datatype].contents).extend(values)
         return self
 
-    def frame(self, frame: pl.DataFrame) -> Request:
+    def frame(self, frame: pl.DataFrame, fillers: Mapping[str, Any] = FILLERS) -> Request:
         """Add each column in its own datatype: NaN for nulls of floats, else a mask."""
         for column in frame:
             datatype = OWN[column.dtype.base_type()]
@@ -65,8 +72,8 @@ class Request:
                 valid = [value is not None for value in physical]
                 self.add(f"{column.name}__valid", "BOOL", valid)
             wire = [value.encode() if isinstance(value, str) else value for value in physical]
-            filler = FILLERS.get(datatype, -1)
-            self.add(column.name, datatype, [filler if one is None else one for one in wire])
+            filled = [fillers[datatype] if one is None else one for one in wire]
+            self.add(column.name, datatype, filled)
         return self
 
 
@@ -101,3 +108,34 @@ def parameters(message: Mapping[str, Any]) -> dict[str, Any]:
         name: getattr(value, str(value.WhichOneof("parameter_choice")))
         for name, value in message.items()
     }
+
+
+class HttpPort:
+    """A V2 REST port over a gRPC server, on a thread of its own; a context manager."""
+
+    def __init__(self, target: str, **limits: int) -> None:
+        self._target, self._limits = target, limits
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._server: uvicorn.Server | None = None
+        self._listening = threading.Event()
+
+    def __enter__(self) -> HttpPort:
+        self._thread.start()
+        assert self._listening.wait(30)
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        app = Starlette(routes=routes(over(lambda: [self._target]), **self._limits))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        self._listening.set()
+        await self._server.serve(sockets=[self._socket])

@@ -13,7 +13,7 @@ from tests_v2 import Request
 
 from dagrun.server.protocols import v2_messages as v2
 from dagrun.server.protocols.v2_reader import NotRead, V2Reader, drop
-from dagrun.server.protocols.v2_values import DATATYPES
+from dagrun.server.protocols.v2_tensor import DATATYPES
 from dagrun.server.protocols.v2_violations import violations
 from dagrun.stages.bundle import Bundle
 from dagrun.stages.features import Column
