@@ -37,7 +37,8 @@ class Connection(Grpc):
         super().__init__(address, "/dagrun.v1.Prediction/Predict")
         self.socket.sendall(NO_TABLE)
         self.port = self.socket.getsockname()[1]
-        self.places, self.last, self.alive = PLACES, sys.maxsize, True
+        self.places, self.last = PLACES, sys.maxsize
+        self.greeted = False
         self._caller, self._dropped = caller, Counter[str]()
         self._asked, self._bodies = dict[int, int](), dict[int, bytes]()
 
@@ -148,6 +149,7 @@ class Caller:
                 connection = key.data
                 try:
                     connection.receive(outcome)
+                    connection.greeted = True
                 except (RuntimeError, OSError):
                     self._lost(connection)
             for connection in list(self._open):
@@ -168,6 +170,9 @@ class Caller:
             if not connection.under_way:
                 self._close(connection)
             return
+        # As gRPC does: what nobody has greeted may be waiting for a server that is gone.
+        if not connection.greeted:
+            return
         try:
             while connection.under_way < connection.places:
                 connection.ask(next(self._numbers) % len(self.known.rows))
@@ -177,7 +182,7 @@ class Caller:
     def _lost(self, connection: Connection) -> None:
         """Note the end of a connection: only one that said no goodbye is broken."""
         kind = "goodbye" if connection.leaving else "broken connection"
-        if not connection.leaving:
+        if connection.greeted and not connection.leaving:
             self.broken.append(connection.port)
         self.failures[kind] += connection.under_way
         self._close(connection)

@@ -28,6 +28,7 @@ def test_no_call_fails_while_models_and_workers_come_and_go(
     with Callers(serving.address, make_row()) as callers:
         for turn in range(6):
             registry.set_alias("flights", "champion", (2, 3, 1)[turn % 3], reason="a turn")
+            serving.wait_for("on all workers in", turn + 1)
             callers.more(30)
         os.kill(serving.workers()[-1], signal.SIGKILL)
         serving.wait_for("another one starts")
