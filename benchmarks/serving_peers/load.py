@@ -120,10 +120,9 @@ class Grpc:
             payload = place + 9
             place = payload + size
             if kind == _DATA:
-                self._answered.add(stream)
-            elif kind in (_HEADERS, _RST):
-                if kind == _RST or flags & _END_STREAM:
-                    ended += self._end(stream, now, outcome)
+                self.body(stream, data[payload:place])
+            elif kind == _RST or (kind == _HEADERS and flags & _END_STREAM):
+                ended += self.end(stream, now, outcome, data[payload:place])
             elif kind == _WINDOW and stream == 0:
                 self._window += int.from_bytes(data[payload : payload + 4])
             elif kind == _PING and not flags & _ACK:
@@ -131,11 +130,20 @@ class Grpc:
             elif kind == _SETTINGS and not flags & _ACK:
                 self.socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
             elif kind == _GOAWAY:
-                raise RuntimeError("the server said goodbye")
+                self.goodbye(int.from_bytes(data[payload : payload + 4]))
         self._rest = data[place:]
         return ended
 
-    def _end(self, stream: int, now: float, outcome: Outcome) -> int:
+    def body(self, stream: int, part: bytes) -> None:
+        """Take a part of an answer."""
+        self._answered.add(stream)
+
+    def goodbye(self, last: int) -> None:
+        """Take the notice that the server does nothing for streams above `last`."""
+        raise RuntimeError("the server said goodbye")
+
+    def end(self, stream: int, now: float, outcome: Outcome, block: bytes) -> int:
+        """Take the end of a stream, told by trailers or a reset; return how many requests ended."""
         started = self._under_way.pop(stream, None)
         if started is None:
             return 0

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -66,9 +66,20 @@ class Logged:
         return said + (f", {missing} missing (dropped {self.dropped})" if missing else "")
 
 
+class _Place(NamedTuple):
+    """What the rows of one file have in common."""
+
+    name: str
+    version: str
+    family: str
+    digest: str
+    day: dt.date
+
+
 @dataclass(slots=True)
 class _Part:
-    """The rows of the next file of one model and day."""
+    """The rows of the next file of one model and day; it does not keep the model itself, which
+    may have been replaced long before the file is due."""
 
     shape: Shape
     since: float
@@ -100,7 +111,7 @@ class PredictionLog:
         self._in_tables = 0
         """Rows of the tables that wait."""
         self._changing = threading.Lock()
-        self._parts: dict[tuple[ServedModel, dt.date], _Part] = {}
+        self._parts: dict[_Place, _Part] = {}
         self._refused = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
@@ -202,9 +213,10 @@ class PredictionLog:
     def _add(self, model: ServedModel, at: int, count: int, rows: list[Row] | Table) -> None:
         try:
             day = dt.datetime.fromtimestamp(at // 10**9, dt.UTC).date()
-            if (model, day) not in self._parts:
-                self._parts[model, day] = _Part(Shape(model), since=time.monotonic(), first=at)
-            part = self._parts[model, day]
+            place = _Place(model.name, model.labels.version, model.family, model.bundle.digest, day)
+            if place not in self._parts:
+                self._parts[place] = _Part(Shape(model), since=time.monotonic(), first=at)
+            part = self._parts[place]
             shape = part.shape
             if isinstance(rows, Table):
                 part.tables.append(shape.from_table(rows))
@@ -216,13 +228,13 @@ class PredictionLog:
 
     def _write_due(self, *, everything: bool = False) -> None:
         now = time.monotonic()
-        for (model, day), part in list(self._parts.items()):
+        for place, part in list(self._parts.items()):
             due = part.rows >= self._rows or now - part.since >= self._seconds
             if not (due or everything):
                 continue
-            del self._parts[model, day]
+            del self._parts[place]
             try:
-                self._write(model, day, part)
+                self._write(place, part)
             except Exception:  # noqa: BLE001 - logged; serving goes on
                 self._lose(part.rows, f"could not be written to {self.folder}")
             else:
@@ -231,9 +243,9 @@ class PredictionLog:
                     _LOGGER.warning("the prediction log is written again")
                 self._refused = False
 
-    def _write(self, model: ServedModel, day: dt.date, part: _Part) -> None:
-        name, digest = model.family.partition("@")[0], model.bundle.digest
-        folder = folder_of(self.folder, name, digest, day)
+    def _write(self, place: _Place, part: _Part) -> None:
+        name = place.family.partition("@")[0]
+        folder = folder_of(self.folder, name, place.digest, place.day)
         temporary = temporary_path(self._temporary)
         at = dt.datetime.fromtimestamp(part.first // 10**9, dt.UTC)
         try:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from tests_cli import DAGRUN
@@ -77,3 +77,24 @@ class Serving(AbstractContextManager["Serving"]):
             self.end()
         else:
             self.end(0)
+
+
+def callers_of(pid: int, port: int) -> set[int]:
+    """Return the other end's port of each connection that a process has accepted on a port."""
+    inodes = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            inodes.update(re.findall(r"socket:\[(\d+)\]", str(entry.readlink())))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "01" and words[1].endswith(f":{port:04X}") and words[9] in inodes:
+                found.add(int(words[2].rpartition(":")[2], 16))
+    return found
+
+
+def resident(pid: int) -> int:
+    """Return how much memory a process has at the moment, in KiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])

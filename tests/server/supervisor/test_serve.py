@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from tests_cli import DAGRUN
-from tests_serve import Serving
+from tests_serve import Serving, callers_of
 
-from dagrun.server.client import Client, ServerUnreachable
+from dagrun.server.client import Client, ClientSettings, ServerUnreachable
 from dagrun.stages.bundle import Bundle, Registry
 
 Serve = Callable[..., Serving]
@@ -72,8 +72,8 @@ def test_a_killed_worker_takes_only_its_own_connections_along(
     asking = callers(serving, many=8)
     asking.more(20)
     port = int(serving.address.rpartition(":")[2])
-    victim, other = sorted(serving.workers(), key=lambda pid: connections(pid, port))
-    held = connections(other, port)
+    victim, other = sorted(serving.workers(), key=lambda pid: len(callers_of(pid, port)))
+    held = len(callers_of(other, port))
     os.kill(other, signal.SIGKILL)
     serving.wait_for(rf"\(process {other}\) died of SIGKILL; another one starts")
     asking.more(20)
@@ -83,21 +83,6 @@ def test_a_killed_worker_takes_only_its_own_connections_along(
     assert other not in serving.workers()
     assert len(serving.workers()) == 2
     asking.more(20)
-
-
-def connections(pid: int, port: int) -> int:
-    """Return the number of connections that a process has accepted on a port."""
-    inodes = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            inodes.update(re.findall(r"socket:\[(\d+)\]", str(entry.readlink())))
-    found = 0
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            words = line.split()
-            established = words[3] == "01"
-            found += established and words[1].endswith(f":{port:04X}") and words[9] in inodes
-    return found
 
 
 def test_a_bundle_that_fails_its_proof_changes_nothing(
@@ -128,7 +113,9 @@ def test_a_signal_ends_a_server_once_its_work_is_done(
     def ask() -> int:
         """Ask until the server is gone: what it took it answered, the rest it refused."""
         counted = 0
-        with Client(serving.address, timeout=20) as client, suppress(ServerUnreachable):
+        # Nothing comes after this server: to wait for it would be in vain.
+        gone = ClientSettings(timeout=20, patience=0)
+        with Client(serving.address, gone) as client, suppress(ServerUnreachable):
             while True:
                 client.predict("flights", [make_row()])
                 counted += 1
