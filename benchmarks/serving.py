@@ -6,7 +6,7 @@ keep-alive is on, nothing is cached. Requests are counted by the server that ans
 contenders that wait for their turn are frozen, so that nobody's background work falls into another
 one's time. dagrun is what `dagrun serve` starts, with all that is on by default (see
 `serving_peers.dagrun_peer`); `parse` is an echo with the same limits that parses the same messages:
-what a handler that does nothing would reach.
+what a handler that does nothing would reach (`parse-pool`: on dagrun's pool of threads).
 
 One row: 32 requests under way, on 8 connections with 4 streams each for gRPC, on 32 connections
 for HTTP/1.1; then a single one, for the latency of an idle server; then 70 % of the rate just
@@ -41,11 +41,11 @@ from serving_peers.measuring import Measured, Seconds, Way, h2load, tables
 from serving_peers.peer import Peer, running
 from session import Session, is_quick
 
-ECHOES = ("echo", "parse", "parse-aio")
+ECHOES = ("echo", "parse", "parse-pool")
 REST = ("rest-echo", "rest-row", "rest-xgboost", "rest-pandas")
 IN_PROCESS = ("in-process", "in-process-score")
 PEERS = ("dagrun", *ECHOES, "mlserver", *REST, "dagrun-2", *IN_PROCESS)
-NOT_PACED = ("dagrun-2", "parse-aio", "rest-pandas")
+NOT_PACED = ("dagrun-2", "parse-pool", "rest-pandas")
 """Without figures at 70 % of their rate: nobody asks for them, and they take time."""
 FULL = Seconds(full=2.0, alone=0.6, paced=1.2, table=0.8)
 QUICK = Seconds(full=0.3, alone=0.15, paced=0.3, table=0.2)

@@ -43,7 +43,7 @@ class Bodies:
         pool.Add(_copy(typed.proto))
         typed_request = GetMessageClass(pool.FindMessageTypeByName(typed.request))
         self.single: dict[str, Sequence[bytes]] = {
-            "dagrun": _framed([request("flights", [row], features=False) for row in plain]),
+            "dagrun": own_requests(flights.live()),
             "typed": _framed([typed_request(rows=[_typed(row)]) for row in plain]),
             "v2": _framed([_v2(row) for row in plain]),
             "json": [_json(row) for row in plain],
@@ -53,6 +53,11 @@ class Bodies:
         self.arrow = arrow.SerializeToString()
         self.rows = request("flights", table.to_dicts(), features=False).SerializeToString()
         self.json_table = _json(table.to_dicts())
+
+
+def own_requests(rows: pl.DataFrame) -> list[bytes]:
+    """Return framed requests of `Predict`, one row each."""
+    return _framed([request("flights", [row], features=False) for row in rows.to_dicts()])
 
 
 def _copy(proto: FileDescriptorProto) -> FileDescriptorProto:

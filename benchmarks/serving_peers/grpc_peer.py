@@ -3,6 +3,7 @@
 `python -m serving_peers.grpc_peer KIND CORE FOLDER`, KIND being one of
   echo     sends each request back as it came, nothing parsed: the ceiling of grpcio
   parse    parses the same request and sends a constant answer
+  parse-pool  the same on dagrun's own pool of threads
   parse-aio   the same on grpc.aio
 """
 
@@ -19,6 +20,7 @@ import grpc.aio
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.serving import ServerSettings
 from dagrun.server.serving.limits import options
+from dagrun.server.serving.pool import Pool
 from serving_peers.control import obey, pin
 
 SETTINGS = ServerSettings()
@@ -70,7 +72,8 @@ def main() -> None:
     if kind == "parse-aio":
         asyncio.run(_serve_async(answering))
         return
-    pool = ThreadPoolExecutor(SETTINGS.threads)
+    threads = SETTINGS.threads
+    pool = Pool(threads, "peer") if kind == "parse-pool" else ThreadPoolExecutor(threads)
     server = grpc.server(pool, [answering], options=options(SETTINGS))
     port = server.add_insecure_port(ADDRESS)
     server.start()

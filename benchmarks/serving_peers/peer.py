@@ -20,10 +20,11 @@ class Peer:
     Attributes:
         name: the contender's name.
         address: where it listens.
+        process_id: of the process that was started.
     """
 
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
-        self.name, self._process = name, process
+        self.name, self._process, self.process_id = name, process, process.pid
         self.address = ("127.0.0.1", int(self._line()))
 
     def answered(self) -> float:
@@ -43,10 +44,10 @@ class Peer:
             self.freeze()
 
     def freeze(self) -> None:
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        os.killpg(self.process_id, signal.SIGSTOP)
 
     def wake(self) -> None:
-        os.killpg(self._process.pid, signal.SIGCONT)
+        os.killpg(self.process_id, signal.SIGCONT)
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -20,9 +20,9 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
     f"dagrun.cli.{name}_commands"
-    for name in ("pipeline", "history", "store", "model", "spec", "bundle")
+    for name in ("pipeline", "history", "store", "model", "spec", "bundle", "entrance", "traffic")
 )
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
@@ -43,9 +43,11 @@ COMMANDS = {
     "spec": f"{_SPEC}:spec",
     "bundle": f"{_BUNDLE}:bundle",
     "registry": f"{_MODEL}:registry",
+    "traffic": f"{_TRAFFIC}:traffic",
     "export": f"{_MODEL}:export",
     "import": f"{_MODEL}:import_",
     "serve": f"{_MODEL}:serve",
+    "token": f"{_ENTRANCE}:token",
     "predict": f"{_MODEL}:predict",
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",

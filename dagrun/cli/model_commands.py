@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dagrun.cli.entrance_commands import entrance_options
 from dagrun.cli.lazy import NamingGroup, carry_out
 from dagrun.cli.options import json_option, pipeline_option
 
@@ -55,6 +56,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
     type=click.Path(file_okay=False),
     help="Where to. [default: .dagrun/predictions of the project]",
 )
+@entrance_options
 def serve(**options: Any) -> int:
     """Serve models over gRPC.
 
@@ -230,3 +232,13 @@ def rollback(**options: Any) -> int:
 def history(**options: Any) -> int:
     """List every move of ALIAS, newest first: when, who and why."""
     return carry_out("dagrun.cli.registry:history", options)
+
+
+@registry.command(epilog="Example: dagrun registry served flights --at 14:05")
+@click.argument("name")
+@click.option("--at", metavar="WHEN", help="Only what was served then: 14:05, 2026-11-21 14:05.")
+@pipeline_option
+@json_option
+def served(**options: Any) -> int:
+    """List what servers have served of model NAME, newest first: when, where and which version."""
+    return carry_out("dagrun.cli.registry:served", options)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.models import open_registry
+from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DefinitionError
+from dagrun.server.supervisor.served import Served, parse_moment, read_served, served_at
 from dagrun.stages.bundle import Registry
 from dagrun.ui.columns import aligned
 from dagrun.ui.quantities import ago, short, short_run
@@ -114,6 +117,35 @@ def history(*, name: str, alias: str, pipeline: str | None, as_json: bool) -> in
         ]
     )
     return 0
+
+
+def served(*, name: str, at: str | None, pipeline: str | None, as_json: bool) -> int:
+    """List what servers served of a model, or what they did at a moment.
+
+    Raises `MomentUnknown` or `NameInvalid`.
+    """
+    notes = read_served(open_store(pipeline).refs, name)
+    now = dt.datetime.now().astimezone()
+    found = notes[::-1] if at is None else served_at(notes, parse_moment(at, now))
+    if as_json:
+        show_document({"served": [asdict(note) for note in found]})
+    elif not notes:
+        show(f"no server has served {name} from this store yet")
+    elif not found:
+        show(f"nothing of {name} was served then")
+    _show_rows([] if as_json else [_served_row(note, now.tzinfo) for note in found])
+    return 0
+
+
+def _served_row(note: Served, zone: dt.tzinfo | None) -> list[str]:
+    since = dt.datetime.fromisoformat(note.at).astimezone(zone)
+    return [
+        note.name,
+        "ended" if note.version is None else f"@{note.version}",
+        f"bundle {short(note.bundle)}" if note.bundle else "",
+        f"since {since:%Y-%m-%d %H:%M:%S}",
+        f"on {note.server}",
+    ]
 
 
 def _show_rows(rows: list[list[str]]) -> None:

@@ -6,7 +6,9 @@ Nothing heavy is imported: this process only looks after those that serve.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from dagrun.cli.entrance import entrance_settings
 from dagrun.cli.naming import DIFFERENT, find_source
 from dagrun.cli.opening import NoStore, open_store, project_folders, store_folder
 from dagrun.engine.errors import StoreError
@@ -27,6 +29,7 @@ def serve(
     recheck: float,
     log: bool,
     log_folder: str | None,
+    **entrance: Any,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
@@ -38,6 +41,7 @@ def serve(
             threads=threads,
             recheck=recheck,
             prediction_log=_log_folder(pipeline, log_folder) if log else "",
+            **entrance_settings(**entrance),
         ),
         workers=workers,
         folders=tuple(project_folders(pipeline)),

@@ -52,6 +52,7 @@ REQUEST_BOUNDS: Final = tuple(
 
 _MODEL = ("model", "version", "arm")
 _CALL = ("method", *_MODEL)
+_SHADOW = ("model", "shadow")
 
 REQUESTS: Final = "dagrun_requests_total"
 ROWS: Final = "dagrun_rows_total"
@@ -64,6 +65,11 @@ RECHECKED: Final = "dagrun_rechecked_rows_total"
 DIFFERENT: Final = "dagrun_rechecked_different_total"
 LOGGED: Final = "dagrun_logged_rows_total"
 LOG_MISSING: Final = "dagrun_log_missing_rows_total"
+SHADOW_ROWS: Final = "dagrun_shadow_rows_total"
+SHADOW_FAILED: Final = "dagrun_shadow_failed_rows_total"
+SHADOW_LABELS: Final = "dagrun_shadow_other_labels_total"
+SHADOW_FEATURES: Final = "dagrun_shadow_other_features_total"
+SHADOW_MARGINS: Final = "dagrun_shadow_margin_distance_total"
 RECHECK_DROPPED: Final = "dagrun_recheck_dropped_total"
 WAITING: Final = "dagrun_requests_waiting"
 THREADS: Final = "dagrun_threads"
@@ -93,6 +99,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         LOGGED: Metric("counter", "Rows in the files of the prediction log."),
         LOG_MISSING: Metric(
             "counter", "Rows that the prediction log misses: too many waited, or a full disk."
+        ),
+        SHADOW_ROWS: Metric("counter", "Rows that a shadow computed along.", _SHADOW),
+        SHADOW_FAILED: Metric("counter", "Rows that it could not compute.", _SHADOW),
+        SHADOW_LABELS: Metric("counter", "Rows to which it gave the other label.", _SHADOW),
+        SHADOW_FEATURES: Metric(
+            "counter", "Rows whose feature of this name had other bits.", (*_SHADOW, "feature")
+        ),
+        SHADOW_MARGINS: Metric(
+            "counter", "Rows by how far apart the margins were, at most.", (*_SHADOW, "up_to")
         ),
         RECHECK_DROPPED: Metric("counter", "Rows that were to be computed again, left out."),
         WAITING: Metric("gauge", "Requests that no thread has taken yet.", ("pool",)),

@@ -35,6 +35,7 @@ from dagrun.server.serving.refusals import (
 )
 from dagrun.server.serving.router import Limited
 from dagrun.server.serving.rows import NotAdmitted
+from dagrun.server.traffic.arms import attempted, sticky_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Typed:
         current = self._models.current
         made_for, services = self._made
         if made_for is not current:
-            services = MappingProxyType(_services(current.values(), services))
+            services = MappingProxyType(_services(self._models.live, services))
             self._made = current, services
         return services
 
@@ -93,18 +94,35 @@ class Typed:
             started = perf_counter_ns()
             if context.time_remaining() == 0:
                 raise DeadlinePassed
-            return self._predict(service, data, started)
+            return self._predict(service, data, context, started)
 
         return predict
 
-    def _predict(self, name: str, data: bytes, started: int) -> bytes:
+    def _predict(
+        self, name: str, data: bytes, context: grpc.ServicerContext, started: int
+    ) -> bytes:
         service = self.services.get(name)
         if service is None:  # replaced since the call was routed
             raise ModelNotServed(name, sorted(self.services))
         request = parsed(service.request, data)
         model = self._models.get(request.model or service.model)
+        if model.arms is not None:
+            return model.arms.answer(
+                sticky_key(context),
+                lambda arm: attempted(self._scored(service, arm, request, len(data), started)),
+            )
+        return self._scored(service, model, request, len(data), started)
+
+    def _scored(
+        self,
+        service: TypedService,
+        model: ServedModel,
+        request: Any,
+        received: int,
+        started: int,
+    ) -> bytes:
         TURN.labels = model.labels
-        reader = service.readers.get(model)
+        reader = service.readers.get(model.whole)
         if reader is None:
             raise ModelNotServed(model.name, [served.name for served in service.readers])
         self._prediction.check_size(request.rows, "Use PredictTable of dagrun.v1.")
@@ -115,7 +133,7 @@ class Typed:
             violations = reader.violations(request.rows, service.live)
             raise ValuesRefused(model.name, violations) from None
         return self._prediction.respond(
-            model, rows, features=request.include_features, started=started, received=len(data)
+            model, rows, features=request.include_features, started=started, received=received
         )
 
 

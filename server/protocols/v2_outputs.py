@@ -86,6 +86,10 @@ class Outputs:
             "confidence": floats(*sure),
         }
 
+    def margins(self, elements: Mapping[str, bytes]) -> bytes:
+        """Return the margins among the elements; of a regression they are its values."""
+        return elements["value" if self._threshold is None else "margin"]
+
     def of_frame(self, scores: pl.DataFrame) -> Mapping[str, bytes]:
         """Return the elements of each output from the columns that `bundle.score` gives."""
         made = with_confidence(scores)

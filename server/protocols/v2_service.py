@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from time import perf_counter_ns
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import grpc
 
@@ -33,7 +32,8 @@ from dagrun.server.serving.refusals import (
     Violation,
     parsed,
 )
-from dagrun.stages.bundle import score
+from dagrun.server.serving.settings import ServerSettings
+from dagrun.server.traffic.arms import Attempt, sticky_key
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch
 
 PLATFORM = "dagrun_xgboost"
@@ -48,13 +48,16 @@ class OpenInference:
     """The methods of `inference.GRPCInferenceService`."""
 
     def __init__(
-        self, models: Models, prediction: Prediction, most_rows: int, ready: Callable[[], bool]
+        self,
+        models: Models,
+        prediction: Prediction,
+        settings: ServerSettings,
+        ready: Callable[[], bool],
     ) -> None:
         """Answer with the served models; `ready` tells whether the server takes requests."""
         self._models, self._prediction = models, prediction
-        self._most_rows, self._ready = most_rows, ready
+        self._settings, self._ready = settings, ready
         self._series = prediction.recorder.method("ModelInfer", TABLE_PHASES)
-        self._faces: WeakKeyDictionary[ServedModel, _Face] = WeakKeyDictionary()
 
     @property
     def methods(self) -> Mapping[str, Method]:
@@ -79,7 +82,7 @@ class OpenInference:
         """Answer whether one model takes requests; one that is not served does not."""
         request: Any = parsed(v2.ModelReadyRequest, data)
         try:
-            self._face(request.name, request.version)
+            self._model(request.name, request.version)
             ready = self._ready()
         except ModelNotServed:
             ready = False
@@ -95,7 +98,7 @@ class OpenInference:
     def model_metadata(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Tell the tensors of one model."""
         request: Any = parsed(v2.ModelMetadataRequest, data)
-        return self._face(request.name, request.version).metadata
+        return _face(self._model(request.name, request.version)).metadata
 
     def model_infer(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Score rows. A hot path."""
@@ -103,38 +106,52 @@ class OpenInference:
         if context.time_remaining() == 0:
             raise DeadlinePassed
         request: Any = parsed(v2.ModelInferRequest, data)
-        face = self._face(request.model_name, request.model_version)
-        TURN.labels = labels = face.model.labels
-        outputs = face.outputs
+        model = self._model(request.model_name, request.model_version)
+        if model.arms is not None:
+            # Parsed again for each attempt: columns may be dropped from it.
+            return model.arms.answer(
+                sticky_key(context),
+                lambda arm: self._infer(
+                    arm, parsed(v2.ModelInferRequest, data), len(data), started
+                ),
+            )
+        return self._infer(model, request, len(data), started).response
+
+    def _infer(self, model: ServedModel, request: Any, received: int, started: int) -> Attempt:
+        TURN.labels = labels = model.labels
+        outputs = _face(model).outputs
         names = outputs.wanted(request.outputs)
         try:
-            rows, elements, read_at = self._scored(face, request)
+            rows, elements, read_at = self._scored(model, request)
         except ValuesRefused:
-            extra = self._models.elsewhere(face.model)
+            extra = self._models.elsewhere(model)
             if not (extra and drop(request, extra)):
                 raise
-            rows, elements, read_at = self._scored(face, request)
+            rows, elements, read_at = self._scored(model, request)
         scored_at = perf_counter_ns()
         raw = bool(request.raw_input_contents)
         response = outputs.response(elements, rows, names, raw, request.id)
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
-        self._series[labels].add((*moments, rows, len(data), len(response)))
-        return response
+        self._series[labels].add((*moments, rows, received, len(response)))
+        return Attempt(response, memoryview(outputs.margins(elements)).cast("f"))
 
-    def _scored(self, face: _Face, request: Any) -> tuple[int, Mapping[str, bytes], int]:
+    def _scored(self, model: ServedModel, request: Any) -> tuple[int, Mapping[str, bytes], int]:
         """Return the number of rows, the elements of each output, and when the rows were read.
 
         Raises `TooMuch` and `ValuesRefused`.
         """
-        model, inputs = face.model, request.inputs
+        face, inputs = _face(model), request.inputs
         rows = inputs[0].shape[0] if inputs and inputs[0].shape else 0
-        if rows > self._most_rows:
-            raise TooMuch("rows", rows, self._most_rows, "Send them in parts.")
+        most, tensors = self._settings.max_table_rows, 2 * self._settings.max_columns
+        if rows > most:
+            raise TooMuch("rows", rows, most, "Send them in parts.")
+        if len(inputs) > tensors:
+            raise TooMuch("tensors", len(inputs), tensors, "")
         try:
             if rows == 1:
                 row = face.reader.row(request)
                 read_at = perf_counter_ns()
-                scores = self._prediction.score_rows(model, [row])
+                scores = self._prediction.score_rows(model, [row], request.id)
                 return 1, face.outputs.of_scores(scores), read_at
         except NotRead:
             pass  # what the fast way does not know the other one may
@@ -143,17 +160,17 @@ class OpenInference:
             read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                table = score(model.bundle, frame, nthread=1)
+                table = self._prediction.score_frame(model, frame)
                 return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:
             found = list(v2_violations.violations(face.reader, request))
             raise ValuesRefused(model.name, found or [_unknown(error)]) from error
-        scores = self._prediction.score_rows(model, admitted)
+        scores = self._prediction.score_rows(model, admitted, request.id)
         return rows, face.outputs.of_scores(scores), read_at
 
-    def _face(self, name: str, version: str) -> _Face:
-        """Return what is known of a served model. Raises `ModelNotServed`."""
+    def _model(self, name: str, version: str) -> ServedModel:
+        """Return a served model. Raises `ModelNotServed`."""
         model = self._models.get(name)
         if version and version != _version(model):
             try:
@@ -161,20 +178,23 @@ class OpenInference:
             except ModelNotServed:
                 served = sorted(self._models.current)
                 raise ModelNotServed(f"{name}@{version}", served) from None
-        face = self._faces.get(model)
-        if face is None:
-            face = self._faces[model] = _Face(model)
-        return face
+        return model
 
 
 class _Face:
     """What this protocol keeps of a served model."""
 
     def __init__(self, model: ServedModel) -> None:
-        self.model = model
         self.reader = V2Reader(model.bundle.spec.inputs)
         self.outputs = v2_outputs.Outputs(model, _version(model))
         self.metadata = _metadata(model, self.outputs.datatypes)
+
+
+def _face(model: ServedModel) -> _Face:
+    face: _Face | None = model.kept.get("v2")
+    if face is None:
+        face = model.kept["v2"] = _Face(model)
+    return face
 
 
 def _version(model: ServedModel) -> str:

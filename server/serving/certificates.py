@@ -124,5 +124,5 @@ def _subject(shown: dict[str, object]) -> str:
 
 
 def _said(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error).replace("_", " ").lower()
+    reason = getattr(error, "reason", None) or "no PEM that can be read"
+    return str(reason).replace("_", " ").lower()

@@ -7,11 +7,13 @@ half of a change. Where it ends: golden rows speak for the rows they hold.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +36,10 @@ from dagrun.stages.bundle import (
     read_bundle,
 )
 from dagrun.stages.catalog import served_name
+
+if TYPE_CHECKING:
+    from dagrun.server.traffic.arms import Arm, Arms
+    from dagrun.server.traffic.shadow import Shadow
 
 Float32s = npt.NDArray[np.float32]
 
@@ -62,7 +68,17 @@ class ServedModel:
         description: what `GetModel` answers, but for the counts of `rechecked`.
         rechecked: what came of the served rows that were computed again.
         fields: all fields that typed rows of the model ever had; none for a bundle from a file.
+        arms: the arms that share its requests, itself among them; None without any.
+        arm: the arm that it is.
+        shadow: computes rows along that it answers.
+        kept: what protocols keep of the model, by protocol; it goes when the model goes.
+        whole: this model without arms, the same for all that were made of it.
     """
+
+    arms: Arms | None = None
+    arm: Arm | None = None
+    shadow: Shadow | None = None
+    kept: dict[str, Any]
 
     def __init__(
         self,
@@ -84,11 +100,42 @@ class ServedModel:
         self.rechecked = Rechecked()
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
+        self.whole = self
+        self.kept = {}
+
+    def with_arms(self, arms: Arms) -> ServedModel:
+        """Return this model, sharing its requests with these arms."""
+        shared = copy.copy(self)
+        shared.arms = arms
+        return shared
+
+    def with_shadow(self, shadow: Shadow) -> ServedModel:
+        """Return this model, with another one that computes along."""
+        shadowed = copy.copy(self)
+        shadowed.shadow = shadow
+        return shadowed
+
+    def as_arm(self, arm: Arm) -> ServedModel:
+        """Return this model as an arm; scorers and counts are the same."""
+        one = copy.copy(self)
+        one.arm = arm
+        one.labels = self.labels._replace(arm=arm.name)
+        return one
+
+    def __str__(self) -> str:
+        return f"@{self.version.version}" if self.version else self.bundle.digest[:12]
 
     @property
     def family(self) -> str:
         """The model's name in the registry, which its versions share."""
         return self.version.name if self.version else self.name
+
+    @property
+    def answering(self) -> Sequence[ServedModel]:
+        """What answers requests for this model: itself, or its arms."""
+        if self.arms is None:
+            return (self,)
+        return [arm.model for arm in (self.arms.champion, *self.arms.others)]
 
     @property
     def scorer(self) -> RowScorer:
@@ -160,12 +207,18 @@ class Models:
         """The models by name: a picture that later changes leave alone."""
         return self._models
 
+    @property
+    def live(self) -> Iterable[ServedModel]:
+        """Every version that answers requests, arms among them, each without its arms."""
+        for model in self._models.values():
+            yield from (one.whole for one in model.answering)
+
     def elsewhere(self, model: ServedModel) -> frozenset[str]:
         """Return the columns that only other live versions of the model declare.
 
         Callers that serve several versions at once send them; this one ignores them.
         """
-        live = [other for other in self._models.values() if other.family == model.family]
+        live = [other for other in self.live if other.family == model.family]
         declared = {column.name for other in live for column in other.bundle.spec.inputs}
         return frozenset(declared.difference(column.name for column in model.bundle.spec.inputs))
 

@@ -52,8 +52,8 @@ class Pool(ThreadPoolExecutor):
     ) -> None:
         """Make and start the threads; unless it `reads`, calls get an empty message at once."""
         super().__init__(threads)
-        self._most_receiving, self._reads = receiving, reads
-        self.receiving = Receiving(self._put)
+        self._reads = reads
+        self.receiving = Receiving(self._put, receiving)
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._crew = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
@@ -66,11 +66,6 @@ class Pool(ThreadPoolExecutor):
     def waiting(self) -> int:
         """Number of tasks that no thread has taken yet."""
         return self._queue.qsize()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether as many calls wait for their message as may."""
-        return len(self.receiving) >= self._most_receiving
 
     @property
     def threads(self) -> int:

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter_ns
 
 import grpc
+import polars as pl
 
 from dagrun.engine.errors import listing, nearest
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.observe.prediction_log import UNNAMED, PredictionLog
 from dagrun.server.observe.recorder import Recorder
 from dagrun.server.serving import answers
+from dagrun.server.serving.aside import Aside
 from dagrun.server.serving.models import Models, ServedModel
 from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.recheck import Recheck
@@ -32,6 +34,7 @@ from dagrun.server.serving.refusals import (
 from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
+from dagrun.server.traffic.arms import Attempt, attempted, sticky_key
 from dagrun.stages.bundle import RowScore, score
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
@@ -73,6 +76,19 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictRequest, data)
         model = self._models.get(request.model)
+        if model.arms is not None:
+            # Parsed again for each attempt: reading rows may change them.
+            return model.arms.answer(
+                sticky_key(context) or next((row.key for row in request.rows), ""),
+                lambda arm: attempted(
+                    self._predict(arm, parsed(pb.PredictRequest, data), data, started)
+                ),
+            )
+        return self._predict(model, request, data, started)
+
+    def _predict(
+        self, model: ServedModel, request: pb.PredictRequest, data: bytes, started: int
+    ) -> bytes:
         TURN.labels = model.labels
         values = self.admit(model, request, data, "Use PredictTable.")
         return self.respond(
@@ -102,7 +118,9 @@ class Prediction:
         request's size in bytes; `request_id` and `keys` what the caller calls request and rows.
         """
         read_at = perf_counter_ns()
-        response, scored, featured, modelled = _score(model, rows, self.recheck, features=features)
+        response, scored, featured, modelled = _score(
+            model, rows, self._asides(model), features=features
+        )
         featured += read_at
         modelled += featured
         if self._log is not None:
@@ -149,6 +167,15 @@ class Prediction:
             raise DeadlinePassed
         request = parsed(pb.PredictTableRequest, data)
         model = self._models.get(request.model)
+        if model.arms is not None:
+            return model.arms.answer(
+                sticky_key(context), lambda arm: self._table(arm, request, len(data), started)
+            )
+        return self._table(model, request, len(data), started).response
+
+    def _table(
+        self, model: ServedModel, request: pb.PredictTableRequest, received: int, started: int
+    ) -> Attempt:
         TURN.labels = model.labels
         frame = read_table(request.table, self._settings)
         known = [column.name for column in model.bundle.spec.inputs]
@@ -157,7 +184,7 @@ class Prediction:
             raise ValuesRefused(model.name, (_extra(name, known) for name in unknown))
         read_at = perf_counter_ns()
         try:
-            scores = score(model.bundle, frame, nthread=1)
+            scores = self.score_frame(model, frame)
         except UnknownColumn as error:
             missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
             raise ValuesRefused(model.name, missing) from error
@@ -166,12 +193,10 @@ class Prediction:
             raise ValuesRefused(model.name, [violation]) from error
         scored_at = perf_counter_ns()
         table = write_table(answers.with_confidence(scores))
-        if self._log is not None:
-            self._log.take_table(model, frame, scores)
         response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
         moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
-        self.recorder.table[model.labels].add((*moments, frame.height, len(data), len(response)))
-        return response
+        self.recorder.table[model.labels].add((*moments, frame.height, received, len(response)))
+        return Attempt(response, scores["margin"])
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""
@@ -184,15 +209,31 @@ class Prediction:
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
 
-    def score_rows(self, model: ServedModel, rows: Iterable[Sequence[object]]) -> list[RowScore]:
-        """Score admitted rows one by one, for a protocol that writes its own answers."""
-        recheck, scorer = self.recheck, model.scorer
+    def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
+        """Score and log raw rows together, as `bundle.score` does. Raises what that does."""
+        scores = score(model.bundle, frame, nthread=1)
+        if self._log is not None:
+            self._log.take_table(model, frame, scores)
+        return scores
+
+    def score_rows(
+        self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str
+    ) -> list[RowScore]:
+        """Score and log admitted rows, for a protocol that writes its own answers."""
+        asides, scorer = self._asides(model), model.scorer
         scores = []
         for row in rows:
             scores.append(scorer.score(row))
-            if recheck.wants():
-                recheck.take((model, row, scorer.features, scores[-1].margin))
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, scorer.features, scores[-1].margin))
+        if self._log is not None:
+            self._log.take(model, rows, scores, request_id=request_id)
         return scores
+
+    def _asides(self, model: ServedModel) -> Sequence[Aside]:
+        """Return what looks at served rows later on."""
+        return (self.recheck,) if model.shadow is None else (self.recheck, model.shadow)
 
     def _refused(self, model: ServedModel, request: Rows) -> Exception:
         """Return what to raise for rows that the reader did not admit."""
@@ -204,10 +245,14 @@ class Prediction:
 
 
 def _score(
-    model: ServedModel, rows: Sequence[Sequence[Scalar]], recheck: Recheck, *, features: bool
+    model: ServedModel,
+    rows: Sequence[Sequence[Scalar]],
+    asides: Sequence[Aside],
+    *,
+    features: bool,
 ) -> tuple[bytes, list[tuple[float, float]], int, int]:
     """Return the response for admitted rows, their scores, and the nanoseconds for both."""
-    threshold, wants, scorer = model.threshold, recheck.wants, model.scorer
+    threshold, scorer = model.threshold, model.scorer
     if len(rows) < _MANY_ROWS or not scorer.left_to_xgboost:
         parts: list[bytes] = []
         scored: list[tuple[float, float]] = []
@@ -220,8 +265,9 @@ def _score(
             in_model += perf_counter_ns() - prepared
             in_features += prepared - begun
             scored.append(pair)
-            if wants():
-                recheck.take((model, row, scorer.features, margin))
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, scorer.features, margin))
             answer = answers.encode(margin, value, threshold)
             parts.append(answers.with_features(answer, scorer.features) if features else answer)
     else:
@@ -231,8 +277,9 @@ def _score(
         scores = model.bundle.booster.predict_values(matrix, nthread=1)
         in_features, in_model = prepared - begun, perf_counter_ns() - prepared
         for row, served, margin in zip(rows, matrix, scores.margins, strict=True):
-            if wants():
-                recheck.take((model, row, served, margin))
+            for aside in asides:
+                if aside.wants():
+                    aside.take((model, row, served, margin))
         scored = list(zip(scores.margins.tolist(), scores.values.tolist(), strict=True))
         parts = [answers.encode(*pair, threshold) for pair in scored]
         if features:

@@ -1,8 +1,9 @@
 """Calls are queued once their message has come, so that a caller who sends none holds no thread.
 
 Guarantee: a call whose message has not arrived costs memory, never a thread: callers who open
-calls and send nothing, or a byte a second, hold up nobody, and their calls can be ended. A call
-whose caller gave it up while it waited is not computed.
+calls and send nothing, or a byte a second, hold up nobody. At most `most` wait so: one more ends
+the one that has waited longest, as honest messages arrive at once. A call whose caller gave it up
+while it waited is not computed.
 
 gRPC's own way is to take a thread first, which then waits for the message: with 8 threads 8 silent
 callers stop a server, and each request wakes a thread once more than it must. There is no public
@@ -15,6 +16,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +40,7 @@ SUPPORTED = all(hasattr(_server, name) for name in _NEEDED) and all(
 _WAITS = "unary_request"
 """gRPC's name for the function that waits for the one message of a call."""
 _NO_MESSAGE = b"the call ended without its request message"
+_TOO_MANY = b"too many requests are on their way, and this one for the longest time; try again"
 _TOO_SLOW = "the request message did not arrive within {:g} s; send it faster, or less at once"
 
 Queue = Callable[..., object]
@@ -46,9 +49,9 @@ Queue = Callable[..., object]
 class Receiving:
     """The calls whose message has not arrived, on their way to a queue."""
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._open: dict[int, tuple[float, Any, Any]] = {}
+    def __init__(self, queue: Queue, most: int) -> None:
+        self._queue, self._most = queue, most
+        self._open: OrderedDict[int, tuple[float, Any, Any]] = OrderedDict()
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
@@ -61,7 +64,7 @@ class Receiving:
         received = _server._receive_message(state, call, codecs[0])
 
         def arrived(message: Any) -> Any:
-            del self._open[number]
+            self._open.pop(number, None)
             finished = received(message)
             if state.request is None:
                 _end(state, call, cygrpc.StatusCode.invalid_argument, _NO_MESSAGE)
@@ -74,6 +77,9 @@ class Receiving:
             # With None gRPC drops the call: its caller has gone.
             return request if _server._is_rpc_state_active(state) else None
 
+        if len(self._open) >= self._most:
+            _, (_, oldest, its_call) = self._open.popitem(last=False)
+            _end(oldest, its_call, cygrpc.StatusCode.resource_exhausted, _TOO_MANY)
         self._open[number] = (time.monotonic(), state, call)
         call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), arrived)
         state.due.add(_server._RECEIVE_MESSAGE_TOKEN)

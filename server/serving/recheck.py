@@ -10,11 +10,7 @@ rows of `PredictTable` are computed by the batch twin in the first place.
 from __future__ import annotations
 
 import logging
-import random
-import threading
 from array import array
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,16 +18,13 @@ import numpy as np
 
 from dagrun.server.observe import metrics
 from dagrun.server.observe.recorder import Recorder
+from dagrun.server.serving.aside import Aside, Row
 from dagrun.stages.bundle.golden_rows import bits
 
 if TYPE_CHECKING:
     from dagrun.server.serving.models import ServedModel
 
 _LOGGER = logging.getLogger(__name__)
-_TOGETHER = 64
-"""Most rows of one computation, so that it never holds a CPU for long."""
-_PAUSE = 1.0
-"""Seconds to wait for more rows: 64 together take hardly longer than one."""
 
 
 @dataclass(slots=True)
@@ -49,59 +42,13 @@ class Rechecked:
     failed: int = 0
 
 
-Row = tuple["ServedModel", Sequence[object], Sequence[float], float]
-"""A model, a row's values, the features that were served and their margin."""
-
-
-class Recheck:
+class Recheck(Aside):
     """Takes served rows at random and compares them on its own thread."""
 
     def __init__(self, share: float, waiting: int, recorder: Recorder) -> None:
         """Take `share` (0 to 1) of the rows; at most `waiting` of them wait."""
-        self.share = share
-        self.dropped = 0
-        self._waiting, self._recorder = waiting, recorder
-        self._rows: deque[Row] = deque()
-        self._wake, self._closed = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._work, name="recheck", daemon=True)
-        if share > 0.0:
-            self._thread.start()
-
-    def wants(self) -> bool:
-        """Return whether to take the next row: true for the share of calls."""
-        return random.random() < self.share
-
-    def take(self, row: Row) -> None:
-        """Keep a row for later, or drop it when too many wait."""
-        if len(self._rows) >= self._waiting:
-            self.dropped += 1
-            return
-        self._rows.append(row)
-        self._wake.set()
-
-    def close(self, seconds: float) -> None:
-        """Finish what waits, for at most so long, and end."""
-        self._closed.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
-    def _work(self) -> None:
-        while True:
-            self._wake.wait()
-            last = self._closed.wait(_PAUSE)
-            self._wake.clear()
-            while self._rows:
-                self._check(self._together())
-            if last:
-                return
-
-    def _together(self) -> list[Row]:
-        """Return the next rows, all of one model."""
-        found = [self._rows.popleft()]
-        while self._rows and len(found) < _TOGETHER and self._rows[0][0] is found[0][0]:
-            found.append(self._rows.popleft())
-        return found
+        super().__init__("recheck", share, waiting, self._check)
+        self._recorder = recorder
 
     def _check(self, rows: list[Row]) -> None:
         model = rows[0][0]

@@ -104,8 +104,7 @@ class _Choice(NamedTuple):
 
     @property
     def handler(self) -> Handler:
-        full = self.pool.waiting >= self.waiting or self.pool.crowded
-        return self.refusing if full else self.admitting
+        return self.refusing if self.pool.waiting >= self.waiting else self.admitting
 
 
 def _name(path: str) -> str:

@@ -65,7 +65,7 @@ class Server:
         self._explanation = Explanation(served, self.prediction)
         self._in_order = InOrder(self.prediction.predict)
         self._open_inference = v2_service.OpenInference(
-            served, self.prediction, self.settings.max_table_rows, self.health.is_serving
+            served, self.prediction, self.settings, self.health.is_serving
         )
         self.recorder = self.prediction.recorder
         calls = Calls(self.recorder, self.settings.log_calls, self.settings.slow_ms)
@@ -209,7 +209,10 @@ class Server:
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""
         for model in self.models.current.values():
-            yield Reading(metrics.MODEL_INFO, (*model.labels, model.bundle.digest), 1)
+            for one in model.answering:
+                yield Reading(metrics.MODEL_INFO, (*one.labels, one.bundle.digest), 1)
+            if model.shadow is not None:
+                yield from model.shadow.readings()
         for name, pool in (("predict", self._threads), ("table", self._tables)):
             yield Reading(metrics.WAITING, (name,), pool.waiting)
             yield Reading(metrics.THREADS, (name,), pool.threads)

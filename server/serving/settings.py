@@ -30,7 +30,7 @@ class ServerSettings:
             RESOURCE_EXHAUSTED. About 30 ms of work.
         waiting_tables: the same for `PredictTable`.
         retry_after_ms: pause that a refused client is asked to make.
-        receiving: calls whose message is still on its way; further ones are refused.
+        receiving: calls whose message may be on its way; one more ends the oldest of them.
         receive_seconds: how long a message may be on its way before its call is ended.
         max_message_bytes: largest request, packed or unpacked.
         max_response_bytes: largest response.
@@ -113,3 +113,30 @@ class ServerSettings:
     log_rows: int = 50_000
     log_seconds: float = 30.0
     log_waiting: int = 65_536
+
+
+LIMITS = (
+    "waiting",
+    "waiting_tables",
+    "receiving",
+    "receive_seconds",
+    "max_message_bytes",
+    "max_response_bytes",
+    "max_rows",
+    "max_columns",
+    "max_table_rows",
+    "max_table_cells",
+    "max_table_bytes",
+    "max_streams",
+    "max_scoring_streams",
+    "max_metadata_bytes",
+    "max_connections",
+    "max_connection_calls",
+    "connection_age_seconds",
+    "connection_idle_seconds",
+    "handshake_seconds",
+    "keepalive_seconds",
+    "min_ping_seconds",
+    "grace_seconds",
+)
+"""The settings that bound what is let in."""

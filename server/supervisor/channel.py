@@ -8,6 +8,7 @@ What is said on it, each document with one of these members:
 | `generation`, `routes` | load and prove this: all that is wanted, never a difference |
 | `switch` | serve the generation of this number, proved before |
 | `abandon` | forget the generation of this number |
+| `grant` | by route and arm, how many requests in all an arm may answer, for the label given |
 | `drain` | finish and end |
 
 | from a worker | |
@@ -16,6 +17,7 @@ What is said on it, each document with one of these members:
 | `failed`, `problems` | it is not; by route: error class, message, whether the store's |
 | `serving` | the switch is done |
 | `snapshot` | totals since the worker's start, several times a second: also its sign of life |
+| `arms` | along with it: by route, label and arm, what each arm did (`Tally.to_json`) |
 
 Guarantee: documents arrive whole and in order, or the channel ends. Where it ends: both sides are
 ours and of one version, so nothing is checked.

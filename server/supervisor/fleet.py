@@ -16,40 +16,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dagrun.engine.errors import DagrunError
 from dagrun.server.observe import metrics
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.totals import ended, merge
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.member import Member
+from dagrun.server.supervisor.problems import NotServed, WorkerDied
 from dagrun.server.supervisor.rollout import MOST_DEATHS, Generation, Rollout
 from dagrun.server.supervisor.routes import Route, Routes, describe
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 
 Report = Callable[[str], None]
-
-
-class NotServed(DagrunError):
-    """What is to be served at the start cannot be.
-
-    Attributes:
-        problems: by route, as workers tell them (see `dagrun.server.supervisor.channel`).
-    """
-
-    def __init__(self, problems: Mapping[str, Document]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(str(problem["text"]) for problem in problems.values()))
-
-
-class WorkerDied(DagrunError):
-    """A worker ended before it served for the first time."""
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-        super().__init__(
-            f"{how} before it served anything; nothing was served. What it wrote is above; if it "
-            "was killed, look for the reason in the system's log (memory?)"
-        )
 
 
 class Fleet:
@@ -64,6 +41,7 @@ class Fleet:
         folder: Path,
         report: Report,
         on_served: Callable[[Routes, Routes], None] = lambda *_: None,
+        on_refused: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         """Lay out the workers.
 
@@ -74,13 +52,15 @@ class Fleet:
             folder: where private sockets are made; nobody else may enter it.
             report: gets a line about each change.
             on_served: called when all workers have switched, with the routes before and now.
+            on_refused: called with a route's name and the reason when a change of it is refused.
         """
         self._settings, self._layout = settings, layout
         self._store, self._folder = store, folder
-        self._report, self._on_served = report, on_served
+        self._report, self._on_served, self._on_refused = report, on_served, on_refused
         self._last = 0
         self._members: dict[int, Member] = {}
         self._ended: Document = merge([])
+        self._ended_arms: list[Document] = []
         self._selector = selectors.DefaultSelector()
         self._rollout = Rollout()
         self._refused: dict[str, Route] = {}
@@ -110,6 +90,15 @@ class Fleet:
                 for name, route in routes.items()
             }
         )
+
+    @property
+    def served(self) -> Routes:
+        """What all workers serve."""
+        return self._served
+
+    def sockets(self) -> list[str]:
+        """Return the paths of the private sockets of the workers that serve."""
+        return [str(member.private) for member in self.serving]
 
     def watch(self, end: Any, callback: Callable[[], None]) -> None:
         """Have `callback` called by `turn` when there is something to read from `end`."""
@@ -179,6 +168,10 @@ class Fleet:
         members = self._members
         return [members[number] for number in self._rollout.serving if number in members]
 
+    def arms(self) -> list[Document]:
+        """Return what the arms of every worker did that there is or has been."""
+        return [*self._ended_arms, *(member.arms for member in list(self._members.values()))]
+
     def _start(self, slot: int) -> None:
         self._last += 1
         member = Member(
@@ -215,7 +208,7 @@ class Fleet:
         member.silent = 0
         for said in documents:
             if "snapshot" in said:
-                member.snapshot = said["snapshot"]
+                member.snapshot, member.arms = said["snapshot"], said["arms"]
             elif "proved" in said:
                 self.start_report = self.start_report or list(
                     itertools.chain.from_iterable(said["report"].values())
@@ -266,6 +259,7 @@ class Fleet:
                 self._report(
                     f"{name}: {describe(route)} is refused, {was} is served on: {problem['text']}"
                 )
+                self._on_refused(name, problem["text"])
         self._rollout.abandon()
         self.want(self._wanted)
 
@@ -273,6 +267,8 @@ class Fleet:
         """Keep the totals of a worker that has ended, and have another one started."""
         self._selector.unregister(member.channel)
         last, member.snapshot = ended(member.snapshot), merge([])
+        if member.arms:
+            self._ended_arms.append(member.arms)
         self._ended = merge([self._ended, last])
         del self._members[member.number]
         self._rollout.leave(member.number)

@@ -32,6 +32,7 @@ class Member:
         slot: its place among the workers, from 1; the one that takes its place has the same.
         started: moment of the start, by the monotonic clock.
         snapshot: its latest totals.
+        arms: by served name, label and arm, what that arm did (`Tally.to_json`).
         silent: looks since its last sign of life.
         private: the Unix socket it answers on once it serves.
     """
@@ -49,6 +50,7 @@ class Member:
         """Start it, with its private socket in `folder`."""
         self.number, self.slot, self.started = number, slot, time.monotonic()
         self.snapshot: Document = merge([])
+        self.arms: Document = {}
         self.silent = 0
         self.private = folder / f"{number}.sock"
         ours, theirs = socket.socketpair()

@@ -1,22 +1,26 @@
 """Routes: what the names that requests use mean at one moment, and noticing that it changed.
 
-Guarantee: a route names a bundle completely (a version with its digests, or a file as it was), so
-every worker that takes it serves the same bytes, whenever it looks. `Watch.changed` notices every
-move of an alias, by one `stat` each and without a lock.
+Guarantee: a route names its bundles completely (a version with its digests, or a file as it was)
+and every worker that takes it serves the same bytes, whenever it looks. `Watch.changed` notices
+every move of an alias and every order about traffic, by one `stat` each and without a lock.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dagrun.engine.errors import DefinitionError
+from dagrun.server.traffic.orders import orders_ref
+from dagrun.server.traffic.wanted import wanted
 from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog, alias_ref, served_name
 
 Route = dict[str, Any]
-"""`{"model": ..., "alias": ...}`, where a model is `{"version": ...}` or `{"file": ...}`."""
+"""`{"model": ..., "alias": ...}`, where a model is `{"version": ...}` or `{"file": ...}`; that of a
+champion with `traffic` where its orders want something (see `dagrun.server.traffic.wanted`)."""
 Routes = Mapping[str, Route]
 """By the name that requests use; for a file by its path, as its name is inside."""
 
@@ -48,9 +52,10 @@ class Watch:
         self._catalog = catalog
         self._seen: list[Stamp] = []
         self._refs = [
-            catalog.store.refs.paths(alias_ref(*alias))[0]
+            catalog.store.refs.paths(ref)[0]
             for target in self._targets.values()
             if catalog is not None and (alias := _alias(target))
+            for ref in (alias_ref(*alias), orders_ref(alias[0]))
         ]
 
     @property
@@ -77,16 +82,34 @@ class Watch:
             raise DefinitionError(f"{target!r} is a name in a registry, and no registry was given")
         version = self._catalog.resolve(target)
         alias = _alias(target)
-        return {"model": {"version": asdict(version)}, "alias": alias[1] if alias else ""}
+        route = {"model": {"version": asdict(version)}, "alias": alias[1] if alias else ""}
+        if route["alias"] == DEFAULT_ALIAS:
+            beside = wanted(self._catalog, version.name, version.version)
+            return route | ({"traffic": beside} if beside else {})
+        return route
 
     def _stamps(self) -> list[Stamp]:
         return [_stamp(path) for path in self._refs]
 
 
 def describe(route: Route) -> str:
-    """Return how to call a route's model: `@3`, or a file's path."""
-    model = route["model"]
-    return f"@{model['version']['version']}" if "version" in model else str(model["file"])
+    """Return how to call a route's models, as `@3 with canary @4 (5 %)`; a file by its age."""
+    beside = route.get("traffic", {})
+    arms = [
+        f"{arm} {_called(other['model'])} ({100 * other['share']:g} %)"
+        for arm, other in beside.get("others", {}).items()
+    ]
+    if shadow := beside.get("shadow"):
+        arms.append(f"shadow {_called(shadow['model'])} ({100 * shadow['share']:g} %)")
+    return " with ".join(filter(None, (_called(route["model"]), ", ".join(arms))))
+
+
+def _called(model: Mapping[str, Any]) -> str:
+    if "version" in model:
+        return f"@{model['version']['version']}"
+    if model["stamp"] is None:
+        return "no file"
+    return f"the file of {dt.datetime.fromtimestamp(model['stamp'][1] / 1e9):%Y-%m-%d %H:%M:%S}"
 
 
 def _alias(target: str | Path) -> tuple[str, str] | None:

@@ -19,12 +19,13 @@ from pathlib import Path
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
-from dagrun.server.observe import metrics
 from dagrun.server.serving.exposure import entrance
 from dagrun.server.serving.listening import HeldPort
-from dagrun.server.supervisor.channel import Document
+from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
-from dagrun.server.supervisor.routes import Watch
+from dagrun.server.supervisor.reports import ended, started
+from dagrun.server.supervisor.routes import Routes, Watch
+from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.stages.catalog import Catalog
 
@@ -70,49 +71,66 @@ def serve(
         WorkerDied: a worker ended before it served anything.
     """
     asked = settings or FleetSettings()
-    watch = Watch(targets, Catalog(store) if store else None)
-    routes = watch.routes()
-    layout = Layout.of(asked)
-    asks = entrance(asked.server).report()
+    catalog = Catalog(store) if store else None
+    watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
+    routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
         tempfile.TemporaryDirectory(prefix="dagrun-") as folder,
         _signals() as signals,
     ):
         shared = replace(asked.server, port=held.port, shared=True)
+        log = _served_log(store, held.port, report)
         fleet = Fleet(
             replace(asked, server=shared),
             layout,
             store=store.folder if store else None,
             folder=Path(folder),
             report=report,
+            on_served=log.note if log else lambda *_: None,
+            on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
         try:
-            fleet.start(routes)
-            while not fleet.settled and not signals.stop:
-                fleet.turn(asked.poll_seconds)
+            _start(fleet, routes, signals, asked.poll_seconds)
             if not signals.stop:
-                if shared.prediction_log:
-                    asks.insert(0, f"predictions are logged to {shared.prediction_log}")
-                for line in (*_started(fleet, held, layout), *asks):
+                for line in (*started(fleet, held.address, layout, shared), *doors.report()):
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, fleet=fleet))
-                _look_after(fleet, watch, signals, asked, report)
+                _look_after(fleet, watch, conducting, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
+            if log:
+                log.note(fleet.served, {})
             _kill(fleet)
-    _tell_end(fleet, report)
+    for line in ended(fleet.totals()):
+        report(line)
+
+
+def _start(fleet: Fleet, routes: Routes, signals: _Signals, seconds: float) -> None:
+    fleet.start(routes)
+    while not fleet.settled and not signals.stop:
+        fleet.turn(seconds)
+
+
+def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | None:
+    return ServedLog(store.refs, f"{socket.gethostname()}:{port}", report) if store else None
 
 
 def _look_after(
-    fleet: Fleet, watch: Watch, signals: _Signals, settings: FleetSettings, report: Report
+    fleet: Fleet,
+    watch: Watch,
+    conducting: Conducting,
+    signals: _Signals,
+    settings: FleetSettings,
+    report: Report,
 ) -> None:
-    """Keep the workers alive and the routes current, until told to stop."""
+    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
+        conducting.look(fleet)
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
@@ -140,28 +158,6 @@ def _kill(fleet: Fleet) -> None:
     fleet.kill()
     while not fleet.gone:
         fleet.turn(1.0)
-
-
-def _started(fleet: Fleet, held: HeldPort, layout: Layout) -> Iterator[str]:
-    yield from fleet.start_report
-    yield f"gRPC on {held.address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
-    yield str(layout)
-
-
-def _tell_end(fleet: Fleet, report: Report) -> None:
-    totals = fleet.totals()
-    calls = sum(call["sizes"][0] for call in totals["calls"])
-    report(f"stopped: {calls} call{'' if calls == 1 else 's'} answered with scores")
-    if rows := _sum(totals, metrics.RECHECKED):
-        different = _sum(totals, metrics.DIFFERENT)
-        report(f"rows computed again by the batch twin: {rows}, {different} with other bits")
-    logged, missing = _sum(totals, metrics.LOGGED), _sum(totals, metrics.LOG_MISSING)
-    if logged or missing:
-        report(f"prediction log: {logged} rows written{f', {missing} missing' * bool(missing)}")
-
-
-def _sum(totals: Document, name: str) -> int:
-    return sum(int(value) for found, _, value in totals["readings"] if found == name)
 
 
 class _Signals:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -27,6 +28,8 @@ from dagrun.server.serving.server import Server
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.supervisor.channel import Channel, Document
 from dagrun.server.supervisor.routes import Route
+from dagrun.server.traffic.arms import Arms
+from dagrun.server.traffic.shadow import Shadow
 from dagrun.stages.bundle import ModelVersion, Registry, read_bundle
 
 _LOGGER = logging.getLogger(__name__)
@@ -47,18 +50,59 @@ class Loader:
 
     def __init__(self, store: Path | None) -> None:
         self._registry = Registry(Store(store)) if store else None
-        self.known: Mapping[str, ServedModel] = {}
+        self._known: dict[str, ServedModel] = {}
 
     def load(self, name: str, route: Route) -> ServedModel:
         """Return the proved model of a route, the one that is served if it is the same.
 
         Raises what loading and proving raises.
         """
-        return self.known.get(_identity(name, route)) or self._made(name, route["model"])
+        beside = route.get("traffic")
+        return (
+            self._once([name, route], lambda: self._beside(name, route["model"], beside))
+            if beside
+            else self._model(name, route["model"])
+        )
 
-    def keep(self, models: Mapping[str, ServedModel], routes: Mapping[str, Route]) -> None:
+    def keep(self, routes: Mapping[str, Route]) -> None:
         """Remember the models of these routes and no others."""
-        self.known = {_identity(name, routes[name]): model for name, model in models.items()}
+        wanted = set()
+        for name, route in routes.items():
+            beside = route.get("traffic", {"others": {}, "shadow": None})
+            others = [other["model"] for other in beside["others"].values()]
+            shadow = [beside["shadow"]["model"]] if beside["shadow"] else []
+            models = [[name, model] for model in (route["model"], *others, *shadow)]
+            wanted |= {_identity(what) for what in ([name, route], *models)}
+        left = [model for what, model in self._known.items() if what not in wanted]
+        self._known = {what: model for what, model in self._known.items() if what in wanted}
+        for model in left:
+            if model.shadow is not None:
+                model.shadow.close(0.0)
+
+    def _beside(self, name: str, champion: Document, beside: Document) -> ServedModel:
+        """Return a champion that shares its requests."""
+        others = {
+            arm: (self._model(name, other["model"]), other["share"])
+            for arm, other in beside["others"].items()
+        }
+        model = self._model(name, champion)
+        if shadow := beside["shadow"]:
+            model = model.with_shadow(Shadow(self._model(name, shadow["model"]), shadow["share"]))
+        if others:
+            granted = 0 if beside["guarded"] else math.inf
+            salt, label = beside["salt"], beside["label"]
+            arms = Arms(model, others, salt=salt, label=label, granted=granted)
+            model = model.with_arms(arms)
+        return model
+
+    def _model(self, name: str, model: Document) -> ServedModel:
+        return self._once([name, model], lambda: self._made(name, model))
+
+    def _once(self, what: object, made: Callable[[], ServedModel]) -> ServedModel:
+        identity = _identity(what)
+        if identity not in self._known:
+            self._known[identity] = made()
+        return self._known[identity]
 
     def _made(self, name: str, model: Document) -> ServedModel:
         if "file" in model:
@@ -98,6 +142,8 @@ class Worker:
                 self._switch(order["switch"])
             elif "abandon" in order:
                 self._abandon(order["abandon"])
+            elif "grant" in order:
+                self._grant(order["grant"])
             elif "drain" in order:
                 self.drained = True
                 break
@@ -146,9 +192,16 @@ class Worker:
         except DagrunError as error:
             self._channel.send({"failed": number, "problems": {"": _problem(error)}})
             return
-        self._loader.keep(proved.made, proved.routes)
+        self._loader.keep(proved.routes)
         self._proved = None
         self._channel.send({"serving": number})
+
+    def _grant(self, granted: Document) -> None:
+        """Let arms answer so many requests in all; what is meant for an earlier step is void."""
+        for name, grant in granted.items():
+            model = self._server.models.current.get(name) if self._server else None
+            if model and model.arms and model.arms.label == grant["label"]:
+                model.arms.grant(grant["answers"])
 
     def _abandon(self, number: int) -> None:
         self._abandoned = number
@@ -161,11 +214,19 @@ class Worker:
 
     def _send_snapshot(self) -> None:
         recorder = self._server.recorder if self._server else self._idle
-        self._channel.send({"snapshot": recorder.snapshot()})
+        self._channel.send({"snapshot": recorder.snapshot(), "arms": self._tallies()})
+
+    def _tallies(self) -> Document:
+        served = self._server.models.current if self._server else {}
+        return {
+            name: {model.arms.label: model.arms.tallies()}
+            for name, model in served.items()
+            if model.arms
+        }
 
 
-def _identity(name: str, route: Route) -> str:
-    return json.dumps([name, route["model"]], sort_keys=True)
+def _identity(what: object) -> str:
+    return json.dumps(what, sort_keys=True)
 
 
 def _problem(error: Exception) -> Document:

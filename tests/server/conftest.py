@@ -168,6 +168,6 @@ def make_row() -> Callable[..., dict[str, object]]:
     return row
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_rows() -> Callable[[int, int], pl.DataFrame]:
     return raw_rows

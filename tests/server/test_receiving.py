@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import grpc
 import pytest
@@ -102,19 +101,24 @@ def test_a_message_that_takes_too_long_ends_its_call(start: Start, make_row: Row
         wait_for(lambda: len(server._threads.receiving) == 0)
 
 
-def test_too_many_silent_calls_are_refused_without_their_message(start: Start) -> None:
-    server = start(receiving=3, retry_after_ms=70)
-    with grpc.insecure_channel(server.address, NO_RETRIES) as channel:
+def test_one_silent_call_too_many_ends_the_oldest(start: Start, make_row: Row) -> None:
+    server = start(receiving=3)
+    with (
+        grpc.insecure_channel(server.address, NO_RETRIES) as channel,
+        Client(server.address) as client,
+    ):
         silent = Silent(channel)
-        calls = [silent.open() for _ in range(3)]
+        first = silent.open()
+        wait_for(lambda: len(server._threads.receiving) == 1)
+        others = [silent.open() for _ in range(2)]
         wait_for(lambda: len(server._threads.receiving) == 3)
-        with pytest.raises(grpc.RpcError, match="too many requests at once") as caught:
-            silent.open().result()
+        assert len(client.predict("flights", [make_row()])) == 1
+        with pytest.raises(grpc.RpcError, match="this one for the longest time") as caught:
+            first.result()
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert ("grpc-retry-pushback-ms", "70") in list(caught.value.trailing_metadata())
         silent.send(None)
-        for call in calls:
-            with suppress(grpc.RpcError):
+        for call in others:
+            with pytest.raises(grpc.RpcError, match="ended without its request message"):
                 call.result()
 
 
