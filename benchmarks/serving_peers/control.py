@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 
 def pin(core: int) -> None:
@@ -18,8 +19,15 @@ def pin(core: int) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def obey(port: int, answered: Callable[[], float]) -> None:
+def obey(port: int, answered: Callable[[], float], to: TextIO = sys.stdout) -> None:
     """Serve the parent until it closes our input."""
-    print(port, flush=True)
+    print(port, file=to, flush=True)
     for _ in sys.stdin:
-        print(answered(), flush=True)
+        print(answered(), file=to, flush=True)
+
+
+def own_output() -> TextIO:
+    """Return our output, for a peer whose library writes to it: that goes to the errors then."""
+    own = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return own

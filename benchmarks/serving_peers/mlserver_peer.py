@@ -14,7 +14,7 @@ import itertools
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import xgboost
@@ -22,7 +22,7 @@ from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
 from dagrun.stages.bundle import read_bundle
-from serving_peers.control import obey, pin
+from serving_peers.control import obey, own_output, pin
 
 COUNT, ASKED = itertools.count(), itertools.count()
 
@@ -72,7 +72,7 @@ def _values(tensors: dict[str, list[Any]], name: str) -> list[Any]:
     return values
 
 
-async def _serve() -> None:
+async def _serve(output: TextIO) -> None:
     http, grpc, metrics = _free_ports(3)
     settings = Settings(
         debug=False,
@@ -90,7 +90,7 @@ async def _serve() -> None:
         if serving.done():
             serving.result()
         await asyncio.sleep(0.05)
-    await asyncio.to_thread(obey, grpc, lambda: next(COUNT) - next(ASKED))
+    await asyncio.to_thread(obey, grpc, lambda: next(COUNT) - next(ASKED), output)
     await server.stop()
 
 
@@ -109,4 +109,4 @@ def _free_ports(count: int) -> list[int]:
 
 if __name__ == "__main__":
     pin(int(sys.argv[2]))
-    asyncio.run(_serve())
+    asyncio.run(_serve(own_output()))
