@@ -43,8 +43,8 @@ class Trees:
 
     Attributes:
         nodes: all nodes of all trees, of dtype `NODE`; the first is a leaf that adds nothing.
-        roots: uint32 of shape `(blocks, 8)`, where each tree's first node stands, in bytes; filled up
-            with 0.
+        roots: uint32 of shape `(blocks, 8)`, where each tree's first node stands, in bytes; filled
+            up with 0.
         depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
         width: number of features.
         base: the margin before the first tree.
@@ -159,17 +159,18 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
 
 def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> tuple[npt.NDArray[np.void], int]:
     """Return a tree's nodes, whose numbers begin with `first`, and its depth."""
-    left, right, feature, default_left = (
+    left, right, feature = (
         np.array(tree[name], np.int64)
-        for name in ("left_children", "right_children", "split_indices", "default_left")
+        for name in ("left_children", "right_children", "split_indices")
     )
+    default_left = np.array(tree["default_left"], bool)
     ends, own = left < 0, np.arange(len(left))
     # The walk trusts its nodes, and a bundle can be anyone's.
     forward = (np.minimum(left, right) > own) & (np.maximum(left, right) < len(left))
     if not len(left) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
         raise NotWalkable("a model with nodes that lead nowhere or back")
     values = np.array(tree["split_conditions"], np.float32)
-    if not np.all((values > -math.inf) | ~(ends | (default_left > 0))):
+    if not np.all((values > -math.inf) | ~(ends | default_left)):
         raise NotWalkable("a model with numbers that nothing is below")
     # Level by level, so that the branches of a node stand side by side.
     levels, level, found = [], np.array([0]), 0

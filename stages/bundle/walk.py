@@ -36,7 +36,8 @@ class Walk(ctypes.Structure):
 
     Attributes:
         nodes: address of all nodes, of dtype `NODE`.
-        roots: address of where the trees' first nodes stand, in bytes, uint32, eight for each block of trees.
+        roots: address of where the trees' first nodes stand, in bytes, uint32, eight for each
+            block of trees.
         depths: address of the tests on the longest way through a block, uint32 for each.
         rows: address of float32 features, row by row.
         spread: address of memory for `2 * width + 1` float32.
