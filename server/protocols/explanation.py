@@ -8,15 +8,17 @@ so it runs on the threads of the tables.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from time import perf_counter_ns
 
 import grpc
+import numpy as np
 
 from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.serving.models import Models
+from dagrun.server.serving.models import Float32s, Models
 from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import DeadlinePassed, parsed
+from dagrun.server.serving.refusals import DeadlinePassed, ValuesRefused, Violation, parsed
 from dagrun.stages.bundle import contributions
 
 _PHASES = ("queue", "parse", "explain")
@@ -47,6 +49,8 @@ class Explanation:
         )
         if rows:
             values = model.matrix(rows)
+            if infinite := list(_infinite(values, booster.features)):
+                raise ValuesRefused(model.name, infinite)
             margins = booster.predict_values(values, nthread=1).margins
             found = contributions(booster, values)
             for row, parts, bias, margin in zip(
@@ -62,3 +66,10 @@ class Explanation:
         moments = (TURN.queued, started, read_at, perf_counter_ns())
         self._series[model.labels].add((*moments, len(rows), len(data), len(encoded)))
         return encoded
+
+
+def _infinite(values: Float32s, names: Sequence[str]) -> Iterator[Violation]:
+    """Yield the features that XGBoost predicts from and does not explain."""
+    for row, column in np.argwhere(np.isinf(values)).tolist():
+        what = f"the feature {names[column]} is infinite; only finite ones can be explained"
+        yield Violation(f"rows[{row}]", what)

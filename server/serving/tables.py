@@ -39,7 +39,8 @@ def read_table(data: bytes, limits: ServerSettings) -> pl.DataFrame:
             batches = list(_validated(stream, limits, unpacked))
             table = pa.Table.from_batches(batches, stream.schema)
             # Without what the sender says of the columns beside their types: Polars trusts it.
-            table = pa.Table.from_arrays(table.columns, names=table.column_names)
+            columns = [_owned(column) for column in table.columns]
+            table = pa.Table.from_arrays(columns, names=table.column_names)
         frame = pl.from_arrow(table)
     except _PROBLEMS as error:
         raise Malformed("the Arrow IPC stream", error) from error
@@ -55,6 +56,16 @@ def _check_fields(schema: pa.Schema) -> None:
         name, kind = field.name, str(field.type)
         if field.type.num_fields:
             raise ValueError(f"column {name!r} is nested ({kind})")
+
+
+def _owned(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts that point elsewhere as texts of their own.
+
+    Arrow does not look at what a null's view points to, and Polars follows it, out of its memory.
+    """
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
 
 
 def _validated(

@@ -62,3 +62,12 @@ def test_refusals_are_those_of_predict(server: Server, make_row: Row) -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     with pytest.raises(grpc.RpcError, match=r"at most 1000\. Explain them in parts"):
         explained(server, [make_row()] * 1001)
+
+
+def test_a_feature_beyond_float32_is_named(server: Server, client: Client, make_row: Row) -> None:
+    """`Predict` answers for it; XGBoost's contributions do not."""
+    row = make_row(distance=1e300)
+    assert len(client.predict("flights", [row])) == 1
+    with pytest.raises(grpc.RpcError, match=r"rows\[1\]: the feature .* is infinite") as caught:
+        explained(server, [make_row(), row])
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

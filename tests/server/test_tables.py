@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -180,3 +181,16 @@ def test_what_a_sender_says_beside_the_types_is_not_believed() -> None:
 def test_what_is_written_can_be_read() -> None:
     frame = pl.DataFrame({"a": [1.5, None], "b": [True, False]})
     assert read_table(write_table(frame), LIMITS).equals(frame)
+
+
+def test_what_a_null_points_to_is_never_followed() -> None:
+    """Arrow does not check the view of a null; Polars ended the process by following it."""
+    views = struct.pack("<i12s", 2, b"ab") + struct.pack("<i4sii", 100, b"xxxx", 7, 1 << 30)
+    buffers = [pa.py_buffer(b"\x01"), pa.py_buffer(views)]
+    column = pa.Array.from_buffers(pa.string_view(), 2, buffers)
+    frame = read_table(stream(pa.table({"a": column})), LIMITS)
+    assert frame["a"].to_list() == ["ab", None]
+    assert frame.lazy().select(pl.col("a").fill_null("none")).collect()["a"].to_list() == [
+        "ab",
+        "none",
+    ]
