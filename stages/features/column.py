@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 import polars as pl
 
@@ -94,7 +94,7 @@ def column_of(name: str, dtype: pl.DataType) -> Column:
     return Column(name=name, dtype=kind)
 
 
-def _kind_of(dtype: pl.DataType) -> Kind | None:
+def _kind_of(dtype: pl.DataType) -> Dtype | Literal["instant"] | None:
     """Return the kind of values that a frame's dtype holds, None for what no column is."""
     if dtype.is_float():
         return "double"
