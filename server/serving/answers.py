@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from dagrun.proto.dagrun_v1_pb2 import PredictResponse
@@ -71,8 +72,6 @@ def with_confidence(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of `PredictTableResponse.table` from those of `bundle.score`."""
     if "probability" not in scores.columns:
         return scores
-    probability = pl.col("probability").cast(pl.Float64)
-    confidence = pl.when("label").then(probability).otherwise(1.0 - probability)
-    return scores.select(
-        "probability", "margin", "label", confidence.cast(pl.Float32).alias("confidence")
-    )
+    probability = scores["probability"].to_numpy().astype(np.float64)
+    confidence = np.where(scores["label"].to_numpy(), probability, 1.0 - probability)
+    return scores.hstack([pl.Series("confidence", confidence.astype(np.float32))])

@@ -159,9 +159,10 @@ class Booster:
 
         Raises `FeatureMismatch` when a feature column is missing or in another place.
         """
-        if tuple(matrix.columns[: len(self.features)]) != self.features:
-            raise FeatureMismatch(self.features, matrix.columns)
-        return float32_values(matrix.select(self.features))
+        found, wanted = matrix.columns, len(self.features)
+        if tuple(found[:wanted]) != self.features:
+            raise FeatureMismatch(self.features, found)
+        return float32_values(matrix if len(found) == wanted else matrix.select(self.features))
 
 
 def _param(form: Any) -> Param:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from dagrun.stages.bundle.bundle import Bundle
@@ -33,6 +34,5 @@ def score(
     )
     if bundle.threshold is None:
         return pl.DataFrame({"value": values})
-    return pl.DataFrame({"probability": values, "margin": margins}).with_columns(
-        label=pl.col("probability").cast(pl.Float64) >= bundle.threshold
-    )
+    label = values.astype(np.float64) >= bundle.threshold
+    return pl.DataFrame({"probability": values, "margin": margins, "label": label})

@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
-from dagrun.stages.bundle.walk import DEFAULT_LEFT, LANES, NODE, Walk, compiled
+from dagrun.stages.bundle.walk import LANES, NODE, Walk, compiled
 
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
-_NOTHING = np.zeros(1, NODE)
-_NOTHING["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
+_FLOAT = 4
+"""Bytes of a float32."""
 _PROBES = 1024
 _MODELS_KEPT = 8
 
@@ -43,7 +43,8 @@ class Trees:
 
     Attributes:
         nodes: all nodes of all trees, of dtype `NODE`; the first is a leaf that adds nothing.
-        roots: uint32 of shape `(blocks, 8)`, the first node of each tree, filled up with 0.
+        roots: uint32 of shape `(blocks, 8)`, where each tree's first node stands, in bytes; filled
+            up with 0.
         depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
         width: number of features.
         base: the margin before the first tree.
@@ -65,10 +66,11 @@ class Trees:
         """
         result = (ctypes.c_float * 2)()
         margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
-        given = self._walk_of(ctypes.addressof(row), 1, margin, value)
+        spread = self._spread()
+        given = self._walk_of(ctypes.addressof(row), spread, 1, margin, value)
         call = functools.partial(compiled().walk, ctypes.addressof(given))
 
-        def walk(_kept: object = (self, row, given)) -> tuple[float, float]:
+        def walk(_kept: object = (self, row, spread, given)) -> tuple[float, float]:
             call()
             return result[0], result[1]
 
@@ -78,16 +80,21 @@ class Trees:
         """Predict a C-ordered array of shape `(rows, features)` on one thread."""
         margins, values = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
         address = margins.ctypes.data, values.ctypes.data
-        given = self._walk_of(rows.ctypes.data, len(rows), *address)
+        spread = self._spread()
+        given = self._walk_of(rows.ctypes.data, spread, len(rows), *address)
         compiled().walk_many(ctypes.addressof(given))
         return Prediction(margins, values)
 
-    def _walk_of(self, rows: int, count: int, margins: int, values: int) -> Walk:
+    def _spread(self) -> Float32s:
+        return np.empty(2 * self.width + 1, np.float32)
+
+    def _walk_of(self, rows: int, spread: Float32s, count: int, margins: int, values: int) -> Walk:
         return Walk(
             nodes=self.nodes.ctypes.data,
             roots=self.roots.ctypes.data,
             depths=self.depths.ctypes.data,
             rows=rows,
+            spread=spread.ctypes.data,
             margins=margins,
             values=values,
             blocks=len(self.roots),
@@ -126,12 +133,15 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     trees, width = booster["model"]["trees"], int(about["num_feature"])
     if any(any(tree["split_type"]) for tree in trees):
         raise NotWalkable("a model with categorical splits")
-    laid = [_NOTHING]
+    nothing = np.zeros(1, NODE)
+    nothing["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
+    nothing["feature"] = 2 * width * _FLOAT
+    laid = [nothing]
     roots = np.zeros((-(-len(trees) // LANES), LANES), np.uint32)
     depths = np.zeros(roots.size, np.uint32)
     first = 1
     for number, tree in enumerate(trees):
-        roots.flat[number] = first
+        roots.flat[number] = first * NODE.itemsize
         nodes, depths[number] = _lay_out(tree, first, width)
         laid.append(nodes)
         first += len(nodes)
@@ -149,24 +159,36 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
 
 def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> tuple[npt.NDArray[np.void], int]:
     """Return a tree's nodes, whose numbers begin with `first`, and its depth."""
-    left, right, feature, default_left = (
+    left, right, feature = (
         np.array(tree[name], np.int64)
-        for name in ("left_children", "right_children", "split_indices", "default_left")
+        for name in ("left_children", "right_children", "split_indices")
     )
+    default_left = np.array(tree["default_left"], bool)
     ends, own = left < 0, np.arange(len(left))
     # The walk trusts its nodes, and a bundle can be anyone's.
     forward = (np.minimum(left, right) > own) & (np.maximum(left, right) < len(left))
     if not len(left) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
         raise NotWalkable("a model with nodes that lead nowhere or back")
-    nodes = np.zeros(len(left), NODE)
-    nodes["value"] = tree["split_conditions"]
-    nodes["feature"] = np.where(ends, 0, feature | default_left * DEFAULT_LEFT)
-    nodes["left"] = np.where(ends, own, left) + first
-    nodes["right"] = np.where(ends, own, right) + first
-    depth, level = 0, np.array([0])
-    while len(level := level[~ends[level]]):
-        depth, level = depth + 1, np.concatenate([left[level], right[level]])
-    return nodes, depth
+    values = np.array(tree["split_conditions"], np.float32)
+    if not np.all((values > -math.inf) | ~(ends | default_left)):
+        raise NotWalkable("a model with numbers that nothing is below")
+    # Level by level, so that the branches of a node stand side by side.
+    levels, level, found = [], np.array([0]), 0
+    while len(level):
+        levels.append(level)
+        if (found := found + len(level)) > len(left):
+            raise NotWalkable("a model with nodes of two parents")
+        inner = level[~ends[level]]
+        level = np.column_stack([left[inner], right[inner]]).ravel()
+    order = np.concatenate(levels)
+    ends, place = ends[order], np.arange(len(order))
+    nodes = np.zeros(len(order), NODE)
+    nodes["value"] = values[order]
+    spot = np.where(ends, 2 * width, (feature + default_left * width)[order])
+    nodes["feature"] = spot * _FLOAT
+    branch = np.where(ends, place, 2 * np.cumsum(~ends) - 1)
+    nodes["left"] = (branch + first) * NODE.itemsize
+    return nodes, len(levels) - 1
 
 
 def probes(trees: Trees) -> Float32s:
@@ -175,8 +197,9 @@ def probes(trees: Trees) -> Float32s:
     The shape is `(rows, features)`; the features take their values in different orders.
     """
     extremes = np.array([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 3e38, -3e38], np.float32)
-    tests = trees.nodes[trees.nodes["left"] != trees.nodes["right"]]
-    feature = tests["feature"] & ~np.uint32(DEFAULT_LEFT)
+    spot = trees.nodes["feature"] // _FLOAT
+    tests = trees.nodes[spot < 2 * trees.width]
+    feature = spot[spot < 2 * trees.width] % max(trees.width, 1)
     columns = []
     for number in range(trees.width):
         at = np.unique(tests["value"][feature == number])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,10 +21,14 @@ import numpy as np
 
 LANES = 8
 """Trees that are walked at once."""
-NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4"), ("right", "<u4")])
-"""A node: its threshold, or a leaf's value; its feature; its branches, those of a leaf itself."""
-DEFAULT_LEFT = 0x80000000
-"""Added to the feature's number where a missing value goes left."""
+NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4")])
+"""A node: its threshold, or a leaf's value; where its feature stands in a spread row, and where its
+left branch stands among the nodes, both in bytes. The right branch is the node after the left one.
+
+A spread row holds the features twice, first as they are: NaN is below nothing, so a missing value
+goes right; then with -inf for NaN, which goes left; and at last -inf once more: what a leaf tests,
+so that it goes on to its own left branch, itself. So neither a missing value nor a leaf needs a
+test of its own."""
 
 
 class Walk(ctypes.Structure):
@@ -31,9 +36,11 @@ class Walk(ctypes.Structure):
 
     Attributes:
         nodes: address of all nodes, of dtype `NODE`.
-        roots: address of the trees' first nodes, uint32, eight for each block of trees.
+        roots: address of where the trees' first nodes stand, in bytes, uint32, eight for each
+            block of trees.
         depths: address of the tests on the longest way through a block, uint32 for each.
         rows: address of float32 features, row by row.
+        spread: address of memory for `2 * width + 1` float32.
         margins, values: addresses of float32 for the margin and prediction of each row.
         blocks, count, width: numbers of blocks, rows, and features of a row.
         base: the margin before the first tree.
@@ -41,7 +48,7 @@ class Walk(ctypes.Structure):
     """
 
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("nodes", "roots", "depths", "rows")),
+        *((name, ctypes.c_void_p) for name in ("nodes", "roots", "depths", "rows", "spread")),
         *((name, ctypes.c_void_p) for name in ("margins", "values")),
         *((name, ctypes.c_int64) for name in ("blocks", "count", "width")),
         ("base", ctypes.c_float),
@@ -102,8 +109,9 @@ def _sum() -> str:
 _BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
 """XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
 that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
+_LEAST = f"0x{struct.unpack('<Q', struct.pack('<d', -math.inf))[0]:X}"
 _FIELDS = [name for name, *_ in Walk._fields_]
-_TYPES = ["ptr"] * 6 + ["i64"] * 3 + ["float", "i32"]
+_TYPES = ["ptr"] * 7 + ["i64"] * 3 + ["float", "i32"]
 _LOADED = "\n".join(
     f"  %{name}.at = getelementptr %walk, ptr %walk, i64 0, i32 {number}\n"
     f"  %{name} = load {kind}, ptr %{name}.at"
@@ -111,7 +119,6 @@ _LOADED = "\n".join(
 )
 _SOURCE = f"""
 %walk = type {{{", ".join(_TYPES)}}}
-%node = type {{float, i32, i32, i32}}
 
 define void @walk(ptr %walk) {{
 entry:
@@ -124,10 +131,28 @@ row:
 start:
   %offset = mul i64 %number, %width
   %features = getelementptr float, ptr %rows, i64 %offset
-  br label %block
+  %second = getelementptr float, ptr %spread, i64 %width
+  %last = getelementptr float, ptr %second, i64 %width
+  store float {_LEAST}, ptr %last
+  br label %copy
+copy:
+  %column = phi i64 [0, %start], [%column.next, %copied]
+  %column.more = icmp ult i64 %column, %width
+  br i1 %column.more, label %copied, label %block
+copied:
+  %from = getelementptr float, ptr %features, i64 %column
+  %given = load float, ptr %from
+  %missing = fcmp uno float %given, 0.0
+  %lowest = select i1 %missing, float {_LEAST}, float %given
+  %first.at = getelementptr float, ptr %spread, i64 %column
+  %second.at = getelementptr float, ptr %second, i64 %column
+  store float %given, ptr %first.at
+  store float %lowest, ptr %second.at
+  %column.next = add i64 %column, 1
+  br label %copy
 block:
-  %place = phi i64 [0, %start], [%place.next, %leaves]
-  %margin = phi float [%base, %start], [%sum{LANES - 1}, %leaves]
+  %place = phi i64 [0, %copy], [%place.next, %leaves]
+  %margin = phi float [%base, %copy], [%sum{LANES - 1}, %leaves]
   %block.more = icmp ult i64 %place, %blocks
   br i1 %block.more, label %enter, label %answer
 enter:
@@ -142,24 +167,22 @@ level:
   %tested = phi i32 [0, %enter], [%tested.next, %test]
 {_lanes("%here@ = phi i32 [%root@, %enter], [%next@, %test]")}
 {_lanes("%wide@ = zext i32 %here@ to i64")}
-{_lanes("%at@ = getelementptr %node, ptr %nodes, i64 %wide@")}
+{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %wide@")}
   %level.more = icmp ult i32 %tested, %depth
   br i1 %level.more, label %test, label %leaves
 test:
 {_lanes("%threshold@ = load float, ptr %at@")}
 {_lanes("%feature@.at = getelementptr i8, ptr %at@, i64 4")}
 {_lanes("%feature@ = load i32, ptr %feature@.at")}
-{_lanes("%index@ = and i32 %feature@, 2147483647")}
-{_lanes("%column@ = zext i32 %index@ to i64")}
-{_lanes("%x@.at = getelementptr float, ptr %features, i64 %column@")}
+{_lanes("%spot@ = zext i32 %feature@ to i64")}
+{_lanes("%x@.at = getelementptr i8, ptr %spread, i64 %spot@")}
 {_lanes("%x@ = load float, ptr %x@.at")}
-{_lanes("%missing@ = fcmp uno float %x@, 0.0")}
-{_lanes("%default@ = icmp slt i32 %feature@, 0")}
-{_lanes("%below@ = fcmp olt float %x@, %threshold@")}
-{_lanes("%left@ = select i1 %missing@, i1 %default@, i1 %below@")}
-{_lanes("%branch@ = select i1 %left@, i64 8, i64 12")}
-{_lanes("%next@.at = getelementptr i8, ptr %at@, i64 %branch@")}
-{_lanes("%next@ = load i32, ptr %next@.at")}
+{_lanes("%right@ = fcmp uge float %x@, %threshold@")}
+{_lanes("%left@.at = getelementptr i8, ptr %at@, i64 8")}
+{_lanes("%left@ = load i32, ptr %left@.at")}
+{_lanes("%mask@ = sext i1 %right@ to i32")}
+{_lanes(f"%step@ = and i32 %mask@, {NODE.itemsize}")}
+{_lanes("%next@ = add i32 %left@, %step@")}
   %tested.next = add i32 %tested, 1
   br label %level
 leaves:

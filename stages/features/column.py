@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 import polars as pl
 
@@ -86,19 +86,29 @@ _FRAME_DTYPES: dict[str, pl.DataType] = {
 
 def column_of(name: str, dtype: pl.DataType) -> Column:
     """Return the nullable column that a frame's dtype suggests. Raises `DtypeMismatch`."""
+    kind = _kind_of(dtype)
+    if kind is None:
+        raise DtypeMismatch(name, str(dtype), ", ".join(DTYPES), "a feature spec")
+    if kind == "instant":
+        return Column(name=name, dtype="timestamp", aware=True)
+    return Column(name=name, dtype=kind)
+
+
+def _kind_of(dtype: pl.DataType) -> Dtype | Literal["instant"] | None:
+    """Return the kind of values that a frame's dtype holds, None for what no column is."""
     if dtype.is_float():
-        return Column(name=name, dtype="double")
+        return "double"
     if dtype.is_integer():
-        return Column(name=name, dtype="int64")
+        return "int64"
     if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
-        return Column(name=name, dtype="string")
+        return "string"
     if isinstance(dtype, pl.Boolean):
-        return Column(name=name, dtype="bool")
+        return "bool"
     if isinstance(dtype, pl.Date):
-        return Column(name=name, dtype="date")
+        return "date"
     if isinstance(dtype, pl.Datetime):
-        return Column(name=name, dtype="timestamp", aware=dtype.time_zone is not None)
-    raise DtypeMismatch(name, str(dtype), ", ".join(DTYPES), "a feature spec")
+        return "timestamp" if dtype.time_zone is None else "instant"
+    return None
 
 
 def check_schema(columns: Sequence[Column], schema: pl.Schema) -> None:
@@ -110,11 +120,7 @@ def check_schema(columns: Sequence[Column], schema: pl.Schema) -> None:
         found = schema[column.name]
         if isinstance(found, pl.Null) or (found.is_integer() and column.dtype == "double"):
             continue
-        try:
-            kind = column_of(column.name, found).kind
-        except DtypeMismatch:
-            kind = None
-        if kind != column.kind:
+        if _kind_of(found) != column.kind:
             zoned = {True: " with a time zone", False: " without a time zone"}
             wanted = column.dtype + (zoned[column.aware] if column.dtype == "timestamp" else "")
             raise DtypeMismatch(column.name, str(found), wanted, "the feature spec")

@@ -112,6 +112,26 @@ def test_nodes_that_lead_astray_are_never_walked(name: str, value: int) -> None:
         read_trees(form)
 
 
+@pytest.mark.parametrize("value", [-float("inf"), float("nan")])
+def test_a_number_that_nothing_is_below_is_left_to_xgboost(value: float) -> None:
+    form = json.loads(bytes(trained({"objective": "binary:logistic"}).save_raw("json")))
+    tree = form["learner"]["gradient_booster"]["model"]["trees"][3]
+    leaf = tree["left_children"].index(-1)
+    tree["split_conditions"][leaf] = value
+    with pytest.raises(NotWalkable, match="nothing is below"):
+        read_trees(form)
+
+
+def test_nodes_are_no_more_than_the_model_has_however_often_they_are_named() -> None:
+    form = json.loads(bytes(trained({"objective": "binary:logistic"}).save_raw("json")))
+    tree = form["learner"]["gradient_booster"]["model"]["trees"][3]
+    count = len(tree["left_children"])
+    for side in ("left_children", "right_children"):
+        tree[side] = [*range(1, count), -1]
+    with pytest.raises(NotWalkable, match="two parents"):
+        read_trees(form)
+
+
 def test_a_wrong_bit_is_likely_to_be_noticed_by_the_probes() -> None:
     model = trained({"objective": "binary:logistic"})
     trees = walker(bytes(model.save_raw("ubj")))
