@@ -74,7 +74,6 @@ class ServedModel:
         arm: the arm that it is.
         shadow: computes rows along that it answers.
         kept: what protocols keep of the model, by protocol; it goes when the model goes.
-        whole: this model without arms, the same for all that were made of it.
     """
 
     arms: Arms | None = None
@@ -104,25 +103,30 @@ class ServedModel:
         self.live = LiveContract(self.labels, limits, bundle.spec.inputs) if limits else None
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._scorers = threading.local()
-        self.whole = self
+        self._made_of: ServedModel | None = None
         self.kept = {}
+
+    @property
+    def whole(self) -> ServedModel:
+        """This model without arms and shadow, the same for all that were made of it."""
+        return self._made_of or self
 
     def with_arms(self, arms: Arms) -> ServedModel:
         """Return this model, sharing its requests with these arms."""
         shared = copy.copy(self)
-        shared.arms = arms
+        shared.arms, shared._made_of = arms, self.whole
         return shared
 
     def with_shadow(self, shadow: Shadow) -> ServedModel:
         """Return this model, with another one that computes along."""
         shadowed = copy.copy(self)
-        shadowed.shadow = shadow
+        shadowed.shadow, shadowed._made_of = shadow, self.whole
         return shadowed
 
     def as_arm(self, arm: Arm) -> ServedModel:
         """Return this model as an arm; scorers and counts are the same."""
         one = copy.copy(self)
-        one.arm = arm
+        one.arm, one._made_of = arm, self.whole
         one.labels = self.labels._replace(arm=arm.name)
         return one
 
