@@ -104,6 +104,8 @@ _ROOMS = {
         "GoldenReport",
         "GoldenRows",
         "ShiftLimits",
+        "Limits",
+        "LimitsInvalid",
         "Lineage",
         "ModelVersion",
         "NameInvalid",

@@ -62,10 +62,10 @@ def serve(
         workers=workers,
         folders=tuple(project_folders(pipeline)),
     )
-    logs.configure(log_format)
     report = tell if log_format == "text" else logging.getLogger("dagrun.server").info
     try:
-        supervisor.serve(targets, settings, store=store, report=report)
+        with logs.configured(log_format):
+            supervisor.serve(targets, settings, store=store, report=report)
     except NotServed as error:
         if any(problem["kind"] == "GoldenMismatch" for problem in error.problems.values()):
             tell_error(str(error))

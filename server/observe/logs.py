@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TextIO
 
 import structlog
@@ -26,15 +28,29 @@ _SHARED: tuple[Processor, ...] = (
 )
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
+class _Stderr(logging.Handler):
     """Writes to what standard error is at that moment."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - as the handlers of logging do
+            self.handleError(record)
 
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stderr
+
+@contextmanager
+def configured(form: Form) -> Iterator[None]:
+    """Log as `configure` says, and as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure(form)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def configure(form: Form, level: int = logging.INFO, stream: TextIO | None = None) -> None:
@@ -48,9 +64,11 @@ def configure(form: Form, level: int = logging.INFO, stream: TextIO | None = Non
         foreign_pre_chain=_SHARED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
-    handler = logging.StreamHandler(stream) if stream else _Stderr()
+    handler: logging.Handler = logging.StreamHandler(stream) if stream else _Stderr()
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
     logging.captureWarnings(True)
     # It tells of each start and end, which the server tells itself.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
