@@ -177,7 +177,8 @@ def test_an_edit_of_a_twin_reruns_the_stage_and_spoils_the_bundle(
     assert "reached by features -> FEATURES -> Capped()" in why
     assert "+ " in why
     assert "{self.cap + 0.0!r}" in why
-    answer = call("predict", "late@champion", "ops.py", "-o", "scored.csv")
+    made.write("rows.csv", "distance\n1\n")
+    answer = call("predict", "late@champion", "rows.csv", "-o", "scored.csv")
     assert answer.code == 2
     assert "was edited after the feature spec was fitted, but is version 1 still" in answer.err
     assert "set version = 2 in the class and fit again" in answer.err
