@@ -2,7 +2,8 @@
 
 Guarantee: a value arrives as the very value it is here, or is refused here. A `datetime` with a
 zone is an instant, one without is wall-clock time, and a model's column takes only one of them.
-The bytes are written here and not by protobuf's map of messages, which takes twice as long.
+The bytes are written here and not by protobuf's map of messages. Where it ends: by themselves they
+are written faster so, in whole calls they were not (35 us against 21).
 """
 
 from __future__ import annotations
