@@ -196,7 +196,7 @@ def _read_manifest(members: Mapping[str, bytes]) -> Any:
         raise BundleDamaged(_MANIFEST, f"cannot be parsed ({error})") from error
     if version not in MODEL_MEMBERS:
         raise UnknownVersion("the bundle", version, BUNDLE_FORMAT)
-    for name in sorted({_SPEC, MODEL_MEMBERS[version], _GOLDEN} | set(listed)):
+    for name in sorted({_SPEC, _GOLDEN} | MODEL_MEMBERS[version] | set(listed)):
         if name not in members:
             raise BundleDamaged(name, "is missing")
         found = canonical.digest_bytes(members[name])

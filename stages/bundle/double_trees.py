@@ -16,7 +16,7 @@ from dagrun.stages.bundle.double_walk import LANES, NODE
 
 _DOUBLE = 8
 """Bytes of a float64."""
-COLUMNS = {
+COLUMNS: dict[str, type[pl.DataType]] = {
     "tree": pl.Int32,
     "feature": pl.Int32,
     "value": pl.Float64,

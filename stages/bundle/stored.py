@@ -15,8 +15,8 @@ from dagrun.stages.bundle.calibration import Calibrated, read_curve
 from dagrun.stages.bundle.estimator import Estimator
 from dagrun.stages.bundle.model import Model
 
-MODEL_MEMBERS = {1: "model.ubj", 2: "manifest.json"}
-"""Formats of a bundle, and the file that each needs for its model."""
+MODEL_MEMBERS: Mapping[int, frozenset[str]] = {1: frozenset({"model.ubj"}), 2: frozenset()}
+"""Formats of a bundle, and the files that each needs for its model, of whatever kind it is."""
 _XGBOOST, _CALIBRATED = "xgboost", "calibrated"
 
 

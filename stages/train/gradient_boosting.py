@@ -8,22 +8,17 @@ other trees.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dagrun.engine.errors import DagrunError, listing, nearest
-from dagrun.stages.bundle.booster import (
-    BINARY,
-    REGRESSIONS,
-    Booster,
-    FeatureMismatch,
-    Float32s,
-    Param,
-    float32_values,
-)
+from dagrun.engine.errors import listing, nearest
+from dagrun.stages.bundle.booster import BINARY, REGRESSIONS, Booster, Float32s, Param
+from dagrun.stages.train.errors import TrainingInvalid
+from dagrun.stages.train.labelled import Labelled, Weight, constraints, take_apart
+from dagrun.stages.train.threads import idle_cores
 
 OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
 """The metric of each objective: a 0/1 label by its log loss; numbers by their mean
@@ -31,14 +26,6 @@ OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
 (`reg:pseudohubererror`, with a `huber_slope` in the label's unit)."""
 _TRACE = "\nStack trace"
 _NOT_PARAMS = ("n_jobs", "random_state", "verbosity", "objective", "eval_metric", "tree_method")
-
-
-class TrainingInvalid(DagrunError):
-    """What is to be trained on, or how, makes no sense."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-        super().__init__(f"cannot train: {problem}")
 
 
 def fit_xgboost(
@@ -54,6 +41,9 @@ def fit_xgboost(
     learning_rate: float = 0.1,
     device: str = "cpu",
     nthread: int | None = None,
+    positive_weight: Weight = None,
+    monotone: Mapping[str, int] | None = None,
+    categorical: Sequence[str] = (),
     **params: Param,
 ) -> Booster:
     """Train until the metric of the validation rows no longer improves; keep the best iteration.
@@ -69,30 +59,41 @@ def fit_xgboost(
         max_depth: greatest depth of a tree.
         learning_rate: shrinkage of each tree.
         device: `"cpu"` or `"cuda"`.
-        nthread: threads; None leaves the choice to XGBoost. The model does not depend on it.
+        nthread: threads; None takes the cores that are idle. The model does not depend on it.
+        positive_weight: how many rows a positive one counts for, or `"balanced"`; it holds for the
+            metric that ends the training too.
+        monotone: features whose effect must not fall (1) or rise (-1).
+        categorical: features whose numbers are codes (0, 1, ...) without order. Such a model is
+            scored by XGBoost itself, which takes ten times as long for a single row.
         params: further parameters of XGBoost, such as `min_child_weight=5` or `subsample=0.8`.
 
     Raises:
         FeatureMismatch: `valid` has other columns than `matrix`.
-        TrainingInvalid: no rows or features, a label unfit for the objective, an unknown param.
+        TrainingInvalid: no rows or features, a label unfit for the objective, an unknown param or
+            feature.
     """
     if objective not in OBJECTIVES:
         known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
         raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
-    label, features = _columns(matrix, valid, label)
-    parts = {
-        name: (float32_values(part.select(features)), _labels(part, label, name, objective))
-        for name, part in (("train", matrix), ("valid", valid))
-    }
+    features, parts = take_apart(
+        matrix, valid, label=label, objective=objective, positive_weight=positive_weight
+    )
+    steps = constraints(features, monotone or {}, tuple(categorical))
     chosen: dict[str, Param] = {
-        **_start(objective, parts["train"][1]),
+        **_start(objective, parts["train"].labels),
         "device": device,
         "learning_rate": learning_rate,
         "max_depth": max_depth,
         "seed": seed,
+        **({"monotone_constraints": f"({','.join(map(str, steps))})"} if monotone else {}),
         **params,
     }
-    ubj, best, history = _train(parts, objective, chosen, params, rounds, early_stopping, nthread)
+    kinds = ["c" if name in categorical else "q" for name in features] if categorical else None
+    ubj, best, history = _train(
+        parts, objective, chosen, params, rounds, early_stopping, nthread or idle_cores(), kinds
+    )
+    if positive_weight is not None:
+        chosen["positive_weight"] = positive_weight
     return Booster(
         ubj=ubj,
         features=features,
@@ -110,25 +111,33 @@ def _start(objective: str, labels: Float32s) -> dict[str, Param]:
 
 
 def _train(
-    parts: Mapping[str, tuple[Float32s, Float32s]],
+    parts: Mapping[str, Labelled],
     objective: str,
     chosen: Mapping[str, Param],
     named: Iterable[str],
     rounds: int,
     early_stopping: int,
-    nthread: int | None,
+    nthread: int,
+    kinds: Sequence[str] | None,
 ) -> tuple[bytes, int, tuple[tuple[str, float], ...]]:
     """Return the model cut to its best iteration, that iteration, and the metrics there."""
     import xgboost
 
     metric = OBJECTIVES[objective]
     fixed = {"objective": objective, "eval_metric": metric, "tree_method": "hist"}
-    threads = {} if nthread is None else {"nthread": nthread}
+    threads = {"nthread": nthread}
     told: dict[str, dict[str, list[float]]] = {}
     try:
         data = {
-            name: xgboost.DMatrix(values, label=labels, **threads)
-            for name, (values, labels) in parts.items()
+            name: xgboost.DMatrix(
+                part.features,
+                label=part.labels,
+                weight=part.weights,
+                feature_types=kinds,
+                enable_categorical=kinds is not None,
+                **threads,
+            )
+            for name, part in parts.items()
         }
         configured = xgboost.Booster(fixed, cache=[data["train"]])
         _check_known(named, json.loads(configured.save_config()))
@@ -146,46 +155,6 @@ def _train(
     best = model.best_iteration
     history = tuple((f"{name}-{metric}", told[name][metric][best]) for name in data)
     return bytes(model[: best + 1].save_raw("ubj")), best, history
-
-
-def _columns(
-    matrix: pl.DataFrame, valid: pl.DataFrame, label: str | None
-) -> tuple[str, tuple[str, ...]]:
-    """Return the label and the features after checking both parts' columns."""
-    label = label if label is not None else matrix.columns[-1]
-    features = tuple(name for name in matrix.columns if name != label)
-    if matrix.columns != [*features, label] or not features:
-        raise TrainingInvalid(
-            f"the matrix must be features and then the label {label!r}; it has "
-            f"{listing(matrix.columns)}.{nearest(label, matrix.columns)}"
-        )
-    if valid.columns != matrix.columns:
-        raise FeatureMismatch(matrix.columns, valid.columns)
-    return label, features
-
-
-def _labels(part: pl.DataFrame, label: str, name: str, objective: str) -> Float32s:
-    """Return the label column. Raises `TrainingInvalid` for what the objective cannot learn."""
-    column = part[label]
-    if column.is_empty():
-        raise TrainingInvalid(f"the {name} part has no rows")
-    if nulls := column.null_count():
-        raise TrainingInvalid(f"label {label!r} has {nulls:,} nulls in the {name} part; drop them")
-    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        wanted = "0/1 or Boolean" if objective == BINARY else "a number"
-        raise TrainingInvalid(f"label {label!r} is {column.dtype}; it must be {wanted}")
-    labels = column.cast(pl.Float64)
-    rounded = labels.cast(pl.Float32)
-    if objective == BINARY:
-        bad, what = labels.filter((labels != 0.0) & (labels != 1.0)), "neither 0 nor 1"
-    else:
-        bad, what = labels.filter(~rounded.is_finite()), "no finite numbers of float32"
-    if len(bad):
-        raise TrainingInvalid(
-            f"label {label!r} has {len(bad):,} values in the {name} part that are {what}, "
-            f"such as {bad[0]!r}"
-        )
-    return rounded.to_numpy()
 
 
 def _check_known(params: Iterable[str], config: Any) -> None:
