@@ -29,6 +29,7 @@ def main() -> None:
     settings = FleetSettings(
         server=ServerSettings(port=0, prediction_log=str(folder / "predictions" / kind)),
         workers=2 if kind == "dagrun-2" else 1,
+        http_port=0,
     )
     store = Store.open(folder)
     serve(["flights"], settings, store=store, report=lambda line: None, on_ready=_obey)
