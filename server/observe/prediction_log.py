@@ -16,8 +16,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -194,13 +195,13 @@ class PredictionLog:
             rows = self._together(min(waiting, _TOGETHER))
             waiting -= len(rows)
             model, at, *_ = rows[0]
-            self._add(model, at, len(rows), rows)
+            self._add(model, at, len(rows), partial(Shape.from_rows, rows=rows))
             # Gives way to requests: else this thread would be the next again.
             time.sleep(0 if self._closed.is_set() else _YIELD)
         while self._tables_kept:
             tables = self._alike()
             count = sum(len(table.frame) for table in tables)
-            self._add(tables[0].model, tables[0].at, count, tables)
+            self._add(*tables[0][:2], count, partial(Shape.from_tables, tables=tables))
             with self._changing:
                 self._in_tables -= count
 
@@ -221,16 +222,16 @@ class PredictionLog:
             rows.append(kept.popleft())
         return rows
 
-    def _add(self, model: ServedModel, at: int, count: int, rows: list[Row] | list[Table]) -> None:
+    def _add(
+        self, model: ServedModel, at: int, count: int, convert: Callable[[Shape], pa.Table]
+    ) -> None:
         try:
             day = dt.datetime.fromtimestamp(at // 10**9, dt.UTC).date()
             place = _Place(model.name, model.labels.version, model.family, model.bundle.digest, day)
             if place not in self._parts:
                 self._parts[place] = _Part(Shape(model), since=time.monotonic(), first=at)
             part = self._parts[place]
-            shape = part.shape
-            convert = shape.from_tables if isinstance(rows[0], Table) else shape.from_rows
-            part.tables.append(convert(rows))
+            part.tables.append(convert(part.shape))
             part.rows += count
         except Exception:  # noqa: BLE001 - logged; serving goes on
             self._lose(count, "could not be converted")
