@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagrun.stages.apart import *  # noqa: F403
     from dagrun.stages.bundle import *  # noqa: F403
     from dagrun.stages.clean import *  # noqa: F403
     from dagrun.stages.evaluate import *  # noqa: F403
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dagrun.stages.ingest import *  # noqa: F403
     from dagrun.stages.joining import *  # noqa: F403
     from dagrun.stages.scoring import *  # noqa: F403
+    from dagrun.stages.shares import *  # noqa: F403
     from dagrun.stages.split import *  # noqa: F403
     from dagrun.stages.train import *  # noqa: F403
     from dagrun.stages.validate import *  # noqa: F403
@@ -145,12 +147,23 @@ _ROOMS = {
         "duplicates",
     ),
     "train": (
-        "Candidate",
         "OBJECTIVES",
+        "Attempt",
+        "Between",
+        "Candidate",
+        "Selection",
+        "Standing",
+        "Told",
         "TrainingInvalid",
+        "Trial",
+        "attempts",
+        "best_trial",
         "calibrate",
         "fit",
         "fit_xgboost",
+        "predict_fold",
+        "select",
+        "suggest",
     ),
     "evaluate": (
         "CalibrationBin",
@@ -198,6 +211,14 @@ _ROOMS = {
         "PredictionNamesTaken",
         "RegisteredModel",
         "score_table",
+    ),
+    "apart": ("check_apart",),
+    "shares": (
+        "FOLD",
+        "SharesInvalid",
+        "fold_parts",
+        "split_rows",
+        "with_folds",
     ),
     "split": (
         "SplitInvalid",

@@ -16,7 +16,7 @@ import polars as pl
 
 from dagrun.engine.errors import listing
 from dagrun.stages.bundle.booster import BINARY
-from dagrun.stages.bundle.model import Model
+from dagrun.stages.bundle.model import Model, Params
 from dagrun.stages.train.candidate import Candidate
 from dagrun.stages.train.errors import TrainingInvalid
 from dagrun.stages.train.gradient_boosting import fit_xgboost
@@ -45,16 +45,13 @@ def fit(
     Args:
         candidate: what to train, and how.
         matrix: training rows: feature columns in order, the label last.
-        valid: validation rows with the same columns; XGBoost and boosting end their training by
-            them, the others do not look at them.
+        valid: rows with the same columns, by which XGBoost and boosting end their training.
         seed: decides all chance.
         label: its name; None means the last column.
-        objective: `"binary:logistic"`, or for numbers `"reg:squarederror"`; XGBoost has more, see
-            `OBJECTIVES`.
+        objective: `"binary:logistic"`, or `"reg:squarederror"`; XGBoost has more: `OBJECTIVES`.
         device: `"cpu"` or `"cuda"`; only XGBoost trains on the latter.
         nthread: threads; None takes the cores that are idle. The model does not depend on it.
-        augment: given the training matrix and the seed, returns rows to be added to it, with the
-            same columns; they are made before the classes are resampled.
+        augment: given matrix and seed, returns rows to be added before classes are resampled.
 
     Raises:
         FeatureMismatch: `valid` or the added rows have other columns than `matrix`.
@@ -64,7 +61,6 @@ def fit(
     label, features = columns_of(matrix, valid, label)
     matrix = prepared(candidate, matrix, label=label, objective=objective, seed=seed, more=augment)
     if candidate.family == "xgboost":
-        params: dict[str, Any] = dict(candidate.params)
         return fit_xgboost(
             matrix,
             valid,
@@ -76,18 +72,13 @@ def fit(
             positive_weight=candidate.positive_weight,
             monotone=dict(candidate.monotone),
             categorical=candidate.categorical,
-            **params,
+            **_any(candidate.params),
         )
     if device != "cpu":
-        raise TrainingInvalid(
-            f"a candidate of family {candidate.family!r} trains on the CPU, not on {device!r}"
-        )
+        raise TrainingInvalid(f"a {candidate.family} trains on the CPU, not on {device!r}")
+    weight = candidate.positive_weight
     features, parts = take_apart(
-        matrix,
-        valid,
-        label=label,
-        objective=objective,
-        positive_weight=candidate.positive_weight,
+        matrix, valid, label=label, objective=objective, positive_weight=weight
     )
     return fit_estimator(
         candidate,
@@ -98,6 +89,10 @@ def fit(
         nthread=nthread or idle_cores(),
         steps=constraints(features, dict(candidate.monotone)),
     )
+
+
+def _any(params: Params) -> dict[str, Any]:
+    return dict(params)
 
 
 def prepared(

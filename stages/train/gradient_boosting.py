@@ -60,48 +60,50 @@ def fit_xgboost(
         learning_rate: shrinkage of each tree.
         device: `"cpu"` or `"cuda"`.
         nthread: threads; None takes the cores that are idle. The model does not depend on it.
-        positive_weight: how many rows a positive one counts for, or `"balanced"`; it holds for the
-            metric that ends the training too.
+        positive_weight: rows that a positive one counts for, or `"balanced"`; in the metric too.
         monotone: features whose effect must not fall (1) or rise (-1).
-        categorical: features whose numbers are codes (0, 1, ...) without order. Such a model is
-            scored by XGBoost itself, which takes ten times as long for a single row.
+        categorical: features whose numbers are codes (0, 1, ...) without order; such a model is
+            scored by XGBoost itself, ten times as slowly for a single row.
         params: further parameters of XGBoost, such as `min_child_weight=5` or `subsample=0.8`.
 
     Raises:
         FeatureMismatch: `valid` has other columns than `matrix`.
-        TrainingInvalid: no rows or features, a label unfit for the objective, an unknown param or
-            feature.
+        TrainingInvalid: no rows, a label unfit for the objective, an unknown param or feature.
     """
-    if objective not in OBJECTIVES:
-        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
-        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
+    _check_objective(objective)
     features, parts = take_apart(
         matrix, valid, label=label, objective=objective, positive_weight=positive_weight
     )
     steps = constraints(features, monotone or {}, tuple(categorical))
+    constrained = f"({','.join(map(str, steps))})" if monotone else None
     chosen: dict[str, Param] = {
         **_start(objective, parts["train"].labels),
+        **({"monotone_constraints": constrained} if constrained else {}),
         "device": device,
         "learning_rate": learning_rate,
         "max_depth": max_depth,
         "seed": seed,
-        **({"monotone_constraints": f"({','.join(map(str, steps))})"} if monotone else {}),
         **params,
     }
     kinds = ["c" if name in categorical else "q" for name in features] if categorical else None
     ubj, best, history = _train(
         parts, objective, chosen, params, rounds, early_stopping, nthread or idle_cores(), kinds
     )
-    if positive_weight is not None:
-        chosen["positive_weight"] = positive_weight
+    weight = {} if positive_weight is None else {"positive_weight": positive_weight}
     return Booster(
         ubj=ubj,
         features=features,
         objective=objective,
         rounds=best + 1,
-        params=tuple(sorted(chosen.items())),
+        params=tuple(sorted({**chosen, **weight}.items())),
         history=history,
     )
+
+
+def _check_objective(objective: str) -> None:
+    if objective not in OBJECTIVES:
+        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
+        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
 
 
 def _start(objective: str, labels: Float32s) -> dict[str, Param]:
