@@ -25,6 +25,8 @@ __all__ = ["FOLD", "SharesInvalid", "fold_parts", "split_rows", "with_folds"]
 FOLD = "fold"
 """The column that `with_folds` adds: Int32, from 0."""
 _SIZE = 8
+_DIGITS = 12
+"""Shares are rounded to these, as 1 - 0.2 - 0.1 is not 0.7."""
 Parts = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
@@ -68,7 +70,8 @@ def split_rows(
     if stratify is not None and by:
         raise SharesInvalid("a group goes to one part whole, so its classes cannot be shared out")
     at = _within(rows, stratify, _numbers(rows, by, seed))
-    place = np.searchsorted([1 - valid - test, 1 - test], at, side="right")
+    ends = [round(1 - valid - test, _DIGITS), round(1 - test, _DIGITS)]
+    place = np.searchsorted(ends, at, side="right")
     train, middle, last = (rows.filter(pl.Series(place == part)) for part in range(3))
     for name, part, share in (
         ("train", train, 1.0),

@@ -20,10 +20,9 @@ from dagrun.stages.bundle.model import Model, Params
 from dagrun.stages.train.candidate import Candidate
 from dagrun.stages.train.errors import TrainingInvalid
 from dagrun.stages.train.gradient_boosting import fit_xgboost
-from dagrun.stages.train.labelled import columns_of, constraints, labels_of, take_apart
+from dagrun.stages.train.labelled import columns_of, labels_of
 from dagrun.stages.train.resampling import resampled
 from dagrun.stages.train.scikit import fit_estimator
-from dagrun.stages.train.threads import idle_cores
 
 Augment = Callable[[pl.DataFrame, int], pl.DataFrame]
 
@@ -43,14 +42,14 @@ def fit(
     """Train a candidate.
 
     Args:
-        candidate: what to train, and how.
+        candidate: what to train.
         matrix: training rows: feature columns in order, the label last.
         valid: rows with the same columns, by which XGBoost and boosting end their training.
         seed: decides all chance.
         label: its name; None means the last column.
         objective: `"binary:logistic"`, or `"reg:squarederror"`; XGBoost has more: `OBJECTIVES`.
         device: `"cpu"` or `"cuda"`; only XGBoost trains on the latter.
-        nthread: threads; None takes the cores that are idle. The model does not depend on it.
+        nthread: threads, None for the idle cores; the model does not depend on it.
         augment: given matrix and seed, returns rows to be added before classes are resampled.
 
     Raises:
@@ -58,7 +57,7 @@ def fit(
         MissingExtra: scikit-learn or imbalanced-learn is needed and not installed.
         TrainingInvalid: no rows, a label unfit for the objective, an unknown param or feature.
     """
-    label, features = columns_of(matrix, valid, label)
+    label, _ = columns_of(matrix, valid, label)
     matrix = prepared(candidate, matrix, label=label, objective=objective, seed=seed, more=augment)
     if candidate.family == "xgboost":
         return fit_xgboost(
@@ -76,18 +75,8 @@ def fit(
         )
     if device != "cpu":
         raise TrainingInvalid(f"a {candidate.family} trains on the CPU, not on {device!r}")
-    weight = candidate.positive_weight
-    features, parts = take_apart(
-        matrix, valid, label=label, objective=objective, positive_weight=weight
-    )
     return fit_estimator(
-        candidate,
-        features,
-        parts,
-        objective=objective,
-        seed=seed,
-        nthread=nthread or idle_cores(),
-        steps=constraints(features, dict(candidate.monotone)),
+        candidate, matrix, valid, label=label, objective=objective, seed=seed, nthread=nthread
     )
 
 

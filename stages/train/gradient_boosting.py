@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,29 +76,22 @@ def fit_xgboost(
         matrix, valid, label=label, objective=objective, positive_weight=positive_weight
     )
     steps = constraints(features, monotone or {}, tuple(categorical))
-    constrained = f"({','.join(map(str, steps))})" if monotone else None
     chosen: dict[str, Param] = {
         **_start(objective, parts["train"].labels),
-        **({"monotone_constraints": constrained} if constrained else {}),
+        **({"monotone_constraints": _written(steps)} if monotone else {}),
         "device": device,
         "learning_rate": learning_rate,
         "max_depth": max_depth,
         "seed": seed,
         **params,
     }
-    kinds = ["c" if name in categorical else "q" for name in features] if categorical else None
-    ubj, best, history = _train(
-        parts, objective, chosen, params, rounds, early_stopping, nthread or idle_cores(), kinds
+    booster = _train(
+        parts, features, objective, chosen, params, rounds, early_stopping, nthread, categorical
     )
-    weight = {} if positive_weight is None else {"positive_weight": positive_weight}
-    return Booster(
-        ubj=ubj,
-        features=features,
-        objective=objective,
-        rounds=best + 1,
-        params=tuple(sorted({**chosen, **weight}.items())),
-        history=history,
-    )
+    if positive_weight is None:
+        return booster
+    told = (*booster.params, ("positive_weight", positive_weight))
+    return replace(booster, params=tuple(sorted(told)))
 
 
 def _check_objective(objective: str) -> None:
@@ -112,22 +106,28 @@ def _start(objective: str, labels: Float32s) -> dict[str, Param]:
     return {"base_score": float(np.median(labels))} if robust else {}
 
 
+def _written(steps: Sequence[int]) -> str:
+    return f"({','.join(map(str, steps))})"
+
+
 def _train(
     parts: Mapping[str, Labelled],
+    features: tuple[str, ...],
     objective: str,
     chosen: Mapping[str, Param],
     named: Iterable[str],
     rounds: int,
     early_stopping: int,
-    nthread: int,
-    kinds: Sequence[str] | None,
-) -> tuple[bytes, int, tuple[tuple[str, float], ...]]:
-    """Return the model cut to its best iteration, that iteration, and the metrics there."""
+    nthread: int | None,
+    categorical: Sequence[str],
+) -> Booster:
+    """Return the model cut to its best iteration, with the metrics there."""
     import xgboost
 
     metric = OBJECTIVES[objective]
     fixed = {"objective": objective, "eval_metric": metric, "tree_method": "hist"}
-    threads = {"nthread": nthread}
+    threads = {"nthread": nthread or idle_cores()}
+    kinds = ["c" if name in categorical else "q" for name in features] if categorical else None
     told: dict[str, dict[str, list[float]]] = {}
     try:
         data = {
@@ -155,8 +155,14 @@ def _train(
     except xgboost.core.XGBoostError as error:
         raise TrainingInvalid(f"XGBoost says: {str(error).partition(_TRACE)[0]}") from error
     best = model.best_iteration
-    history = tuple((f"{name}-{metric}", told[name][metric][best]) for name in data)
-    return bytes(model[: best + 1].save_raw("ubj")), best, history
+    return Booster(
+        ubj=bytes(model[: best + 1].save_raw("ubj")),
+        features=features,
+        objective=objective,
+        rounds=best + 1,
+        params=tuple(sorted(chosen.items())),
+        history=tuple((f"{name}-{metric}", told[name][metric][best]) for name in data),
+    )
 
 
 def _check_known(params: Iterable[str], config: Any) -> None:

@@ -8,7 +8,7 @@ Where it ends: another release of scikit-learn may learn something else.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from dagrun.stages.bundle.estimator import Estimator, write_numbers, write_trees
 from dagrun.stages.bundle.model import Float32s, Param
 from dagrun.stages.train.candidate import Candidate, Family
 from dagrun.stages.train.errors import TrainingInvalid
-from dagrun.stages.train.labelled import Labelled
+from dagrun.stages.train.labelled import Labelled, constraints, take_apart
+from dagrun.stages.train.threads import idle_cores
 
 SQUARED = "reg:squarederror"
 _OURS = ("random_state", "n_jobs", "class_weight", "monotonic_cst", "verbose", "warm_start")
@@ -35,46 +36,51 @@ _DEFAULTS: Mapping[str, Mapping[str, Param]] = {
 
 def fit_estimator(
     candidate: Candidate,
-    features: tuple[str, ...],
-    parts: Mapping[str, Labelled],
+    matrix: pl.DataFrame,
+    valid: pl.DataFrame,
     *,
+    label: str | None,
     objective: str,
     seed: int,
-    nthread: int,
-    steps: Sequence[int],
+    nthread: int | None,
 ) -> Estimator:
     """Train a candidate of a family other than XGBoost's.
 
     Args:
         candidate: what to train.
-        features: names of the columns of the parts' features.
-        parts: `train`, and `valid`, which ends the training of `"boosting"`.
+        matrix: training rows: feature columns in order, the label last.
+        valid: rows with the same columns, by which `"boosting"` ends its training.
+        label: its name; None means the last column.
         objective: `"binary:logistic"` or `"reg:squarederror"`.
         seed: decides all chance.
-        nthread: threads of a forest.
-        steps: the monotone constraint of each feature: 1, -1 or 0.
+        nthread: threads of a forest; None takes the cores that are idle.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
         TrainingInvalid: an unknown param or objective, or scikit-learn refuses the rows.
     """
+    weight = candidate.positive_weight
+    features, parts = take_apart(
+        matrix, valid, label=label, objective=objective, positive_weight=weight
+    )
+    steps = constraints(features, dict(candidate.monotone))
     kind = _kind(candidate.family, objective)
     chosen = {**_DEFAULTS[candidate.family], **dict(candidate.params)}
     settings: dict[str, Any] = {**chosen, "random_state": seed}
     if candidate.family == "forest":
-        settings["n_jobs"] = nthread
+        settings["n_jobs"] = nthread or idle_cores()
     if any(steps):
         settings["monotonic_cst"] = list(steps)
     _check_known(kind, candidate.params)
-    train, export = parts["train"], _EXPORTS[candidate.family]
+    export = _EXPORTS[candidate.family]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", _convergence())
-            numbers, nodes = export(kind(**settings), train, parts["valid"], objective == BINARY)
+            numbers, nodes = export(kind(**settings), parts, objective == BINARY)
     except (ValueError, Warning) as error:
         raise TrainingInvalid(f"scikit-learn says: {error}") from error
-    if candidate.positive_weight is not None:
-        chosen["positive_weight"] = candidate.positive_weight
+    if weight is not None:
+        chosen["positive_weight"] = weight
     return Estimator(
         numbers=numbers,
         trees=b"" if nodes is None else write_trees(nodes),
@@ -87,11 +93,13 @@ def fit_estimator(
     )
 
 
+Parts = Mapping[str, Labelled]
 Exported = tuple[bytes, pl.DataFrame | None]
 
 
-def _logistic(model: Any, train: Labelled, _valid: Labelled, _binary: bool) -> Exported:
+def _logistic(model: Any, parts: Parts, _binary: bool) -> Exported:
     """Standardize, fit, and fold mean and scale into the coefficients."""
+    train = parts["train"]
     values = train.features.astype(np.float64)
     present = ~np.isnan(values)
     rows = np.maximum(present.sum(axis=0), 1)
@@ -108,18 +116,19 @@ def _logistic(model: Any, train: Labelled, _valid: Labelled, _binary: bool) -> E
     )
 
 
-def _forest(model: Any, train: Labelled, _valid: Labelled, binary: bool) -> Exported:
+def _forest(model: Any, parts: Parts, binary: bool) -> Exported:
     """Fit, and take the share of positive rows, or the mean, of every leaf."""
+    train = parts["train"]
     model.fit(train.features, train.labels, sample_weight=train.weights)
     if binary and len(model.classes_) < 2:
         raise ValueError("the training rows are all of one class")
-    parts = []
+    trees = []
     for number, tree in enumerate(model.estimators_):
         grown = tree.tree_
         nodes = grown.__getstate__()["nodes"]
         ends = nodes["left_child"] < 0
         answers = grown.value[:, 0, 1 if binary else 0]
-        parts.append(
+        trees.append(
             _nodes(
                 number,
                 feature=np.where(ends, -1, nodes["feature"]),
@@ -129,11 +138,12 @@ def _forest(model: Any, train: Labelled, _valid: Labelled, binary: bool) -> Expo
                 right=nodes["right_child"],
             )
         )
-    return write_numbers(divisor=len(parts), link="identity"), pl.concat(parts)
+    return write_numbers(divisor=len(trees), link="identity"), pl.concat(trees)
 
 
-def _boosting(model: Any, train: Labelled, valid: Labelled, binary: bool) -> Exported:
+def _boosting(model: Any, parts: Parts, binary: bool) -> Exported:
     """Fit until the validation rows improve no longer, and keep the trees up to the best."""
+    train, valid = parts["train"], parts["valid"]
     if binary and len(np.unique(train.labels)) < 2:
         raise ValueError("the training rows are all of one class")
     model.set_params(early_stopping=True)
@@ -146,11 +156,11 @@ def _boosting(model: Any, train: Labelled, valid: Labelled, binary: bool) -> Exp
         sample_weight_val=valid.weights,
     )
     best = max(1, int(np.argmax(model.validation_score_)))
-    parts = []
+    trees = []
     for number, (tree,) in enumerate(model._predictors[:best]):
         nodes = tree.nodes
         ends = nodes["is_leaf"].astype(bool)
-        parts.append(
+        trees.append(
             _nodes(
                 number,
                 feature=np.where(ends, -1, nodes["feature_idx"]),
@@ -162,10 +172,10 @@ def _boosting(model: Any, train: Labelled, valid: Labelled, binary: bool) -> Exp
         )
     base = float(np.ravel(model._baseline_prediction)[0])
     link = "logistic" if binary else "identity"
-    return write_numbers(base=base, link=link), pl.concat(parts)
+    return write_numbers(base=base, link=link), pl.concat(trees)
 
 
-_EXPORTS: Mapping[str, Callable[[Any, Labelled, Labelled, bool], Exported]] = {
+_EXPORTS: Mapping[str, Callable[[Any, Parts, bool], Exported]] = {
     "logistic": _logistic,
     "forest": _forest,
     "boosting": _boosting,

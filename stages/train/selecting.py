@@ -116,61 +116,57 @@ def select(
         TrainingInvalid: an unknown metric or name, or candidates that saw different rows.
     """
     how = how or Bootstrap()
-    ordered = predictions.sort("candidate", "row")
-    tables = dict(
-        zip(
-            ordered["candidate"].unique(maintain_order=True).to_list(),
-            ordered.partition_by("candidate", maintain_order=True),
-            strict=True,
-        )
-    )
-    first = next(iter(tables.values()))
-    for name, table in tables.items():
-        if not table.select("row", "label").equals(first.select("row", "label")):
-            raise TrainingInvalid(
-                f"candidate {name!r} was judged on other rows than {next(iter(tables))!r}"
-            )
-    for name in simplest_first:
-        if name not in tables:
-            raise TrainingInvalid(f"there is no candidate {name!r}.{nearest(name, list(tables))}")
+    tables = _tables(predictions, simplest_first)
+    rows = next(iter(tables.values())).height
     measures = {name: _measure(table, metric, task) for name, table in tables.items()}
-    every = np.ones(first.height, np.int64)
     sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
-    values = {name: measure(every) for name, measure in measures.items()}
+    values = {name: _whole(measure, rows) for name, measure in measures.items()}
     names = sorted(values, key=lambda name: (sign * values[name], name))
-    best = measures[names[0]]
-    ends = intervals(
-        [
-            *(measures[name] for name in names),
-            *(_gap(measures[name], best, sign) for name in names),
-        ],
-        first.height,
-        how,
-    )
+    gaps = [_gap(measures[name], measures[names[0]], sign) for name in names]
+    ends = intervals([*(measures[name] for name in names), *gaps], rows, how)
     spans = [(float("nan"), float("nan")) if span is None else span for span in ends]
     standings = tuple(
         Standing(
             name=name,
             value=values[name],
-            low=spans[place][0],
-            high=spans[place][1],
+            low=value[0],
+            high=value[1],
             behind=sign * (values[name] - values[names[0]]) + 0.0,
-            behind_low=spans[len(names) + place][0],
-            behind_high=spans[len(names) + place][1],
-            folds=tuple(
-                _measure(fold, metric, task)(np.ones(fold.height, np.int64))
-                for fold in tables[name]
-                .sort("fold", "row")
-                .partition_by("fold", maintain_order=True)
-            ),
+            behind_low=gap[0] + 0.0,
+            behind_high=gap[1] + 0.0,
+            folds=_by_fold(tables[name], metric, task),
         )
-        for place, name in enumerate(names)
+        for name, value, gap in zip(names, spans[: len(names)], spans[len(names) :], strict=True)
     )
     level = {standing.name for standing in standings if standing.behind_low <= 0.0}
     chosen = next((name for name in simplest_first if name in level), names[0])
-    return Selection(
-        metric=metric, rows=first.height, level=how.level, standings=standings, chosen=chosen
-    )
+    return Selection(metric=metric, rows=rows, level=how.level, standings=standings, chosen=chosen)
+
+
+def _tables(predictions: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Return each candidate's rows in order. Raises `TrainingInvalid` as `select` does."""
+    ordered = predictions.sort("candidate", "row")
+    parts = ordered.partition_by("candidate", maintain_order=True)
+    tables = {str(part["candidate"][0]): part for part in parts}
+    if not tables:
+        raise TrainingInvalid("there are no predictions to choose by")
+    first = next(iter(tables))
+    for name, table in tables.items():
+        if not table.select("row", "label").equals(tables[first].select("row", "label")):
+            raise TrainingInvalid(f"candidate {name!r} was judged on other rows than {first!r}")
+    for name in names:
+        if name not in tables:
+            raise TrainingInvalid(f"there is no candidate {name!r}.{nearest(name, list(tables))}")
+    return tables
+
+
+def _by_fold(table: pl.DataFrame, metric: str, task: str) -> tuple[float, ...]:
+    folds = table.sort("fold", "row").partition_by("fold", maintain_order=True)
+    return tuple(_whole(_measure(fold, metric, task), fold.height) for fold in folds)
+
+
+def _whole(measure: Measure, rows: int) -> float:
+    return measure(np.ones(rows, np.int64))
 
 
 def _measure(table: pl.DataFrame, metric: str, task: str) -> Measure:

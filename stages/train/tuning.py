@@ -102,7 +102,7 @@ def suggest(space: Space, told: Sequence[Told] = (), *, count: int, seed: int) -
         if [name for name, _ in each.trial.params] != list(kinds):
             names = [name for name, _ in each.trial.params]
             raise TrainingInvalid(
-                f"a trial of {listing(names)} was told of a space of {listing(kinds)}"
+                f"a trial of {listing(names)} was told of a space of {listing(list(kinds))}"
             )
         study.add_trial(
             optuna.trial.create_trial(
