@@ -84,8 +84,8 @@ def _judged(
         early = right.filter(pl.col(time) <= last).height if last is not None else 0
         yield (
             early == 0,
-            f"{early:,} of {right.height:,} rows of {other}, which begins {begin}, are not after "
-            f"{one}, which ends {last}",
+            f"{early:,} of {right.height:,} rows of {other}, which begins {begin!s}, are not after "
+            f"{one}, which ends {last!s}",
         )
 
 
