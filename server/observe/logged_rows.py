@@ -43,12 +43,14 @@ margin, prediction, and the raw values as the row function takes them."""
 
 
 class Table(NamedTuple):
-    """A table that was answered: the frame that was sent, and what `score` gave for it."""
+    """A table that was answered: the frame that was sent, what `score` gave for it, and what the
+    caller called the request."""
 
     model: ServedModel
     at: int
     frame: pl.DataFrame
     scores: pl.DataFrame
+    request_id: str
 
 
 class Shape:
@@ -80,7 +82,7 @@ class Shape:
         margin = scores["margin"] if "margin" in scores.columns else prediction
         own = {
             "time": pl.lit(table.at // 1000).cast(pl.Datetime("us", "UTC")),
-            "request_id": pl.lit(None, pl.String),
+            "request_id": pl.lit(table.request_id or None, pl.String),
             "key": pl.lit(None, pl.String),
             "arm": pl.lit(table.model.labels.arm or None, pl.String),
             "margin": pl.lit(margin),
