@@ -5,6 +5,7 @@ from dagrun.stages.validate.check import check_table, validate
 from dagrun.stages.validate.checked import Checked, MomentMissing, TableMissing
 from dagrun.stages.validate.contract import Contract
 from dagrun.stages.validate.finding import ContractViolation, Finding, Findings
+from dagrun.stages.validate.infer import infer_contract
 from dagrun.stages.validate.leakage import Leak, LeakageReport, LeakageUnchecked, check_leakage
 from dagrun.stages.validate.rules import (
     BaselineRules,
@@ -39,6 +40,7 @@ __all__ = [
     "TableMissing",
     "check_leakage",
     "check_table",
+    "infer_contract",
     "learn_baseline",
     "validate",
 ]

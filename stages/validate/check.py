@@ -106,10 +106,12 @@ def check_table(
     check = _Check(frame, contract, table, references or {}, baseline, now)
     findings = check.findings()
     apart = [rule for rule in check.broken if rule.severity in ("quarantine", "stop")]
-    rows, bad_rows = check.parted([rule for rule in apart if rule.share is None])
-    if isinstance(frame, pl.DataFrame):
-        rows, bad_rows = pl.collect_all([rows, bad_rows], engine="in-memory")
-    return Checked(rows=rows, bad_rows=bad_rows, findings=findings)  # type: ignore[arg-type]
+    parts = check.parted([rule for rule in apart if rule.share is None])
+    if isinstance(frame, pl.LazyFrame):
+        rows, bad_rows = parts
+    else:
+        rows, bad_rows = pl.collect_all(parts, engine="in-memory")
+    return Checked(rows=rows, bad_rows=bad_rows, findings=findings)
 
 
 class _Check:
@@ -131,7 +133,7 @@ class _Check:
         self.joined = self._with_references()
         self.unruly: list[Finding] = []
         self.rules = list(self._rules())
-        self.shift = baseline and Shift.of(baseline, self.schema, contract)
+        self.shift = None if baseline is None else Shift.of(baseline, self.schema, contract)
         self.broken: list[Broken] = []
 
     def _rules(self) -> Iterator[Broken]:
@@ -241,21 +243,24 @@ class _Check:
     def parted(self, broken: list[Broken]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
         """Return the rows that break none of these rules, and those that break some."""
         own = [pl.col(name) for name in self.schema]
+        numbered = self.joined.with_row_index("row_number")
+        if not broken:
+            nothing = numbered.with_columns(broken_rules=pl.lit(None, pl.String)).head(0)
+            return self.frame, nothing.select("row_number", "broken_rules", *own)
         said = pl.concat_str(
             *(
-                pl.when(rule.bad).then(
-                    pl.lit(f"{rule.column}: {rule.rule}" if rule.column else rule.rule)
-                )
+                pl.when(rule.bad).then(pl.lit(f"{rule.column}: {rule.rule}".removeprefix(": ")))
                 for rule in broken
             ),
-            pl.lit(None, pl.String),
             separator="; ",
             ignore_nulls=True,
         )
-        bad = pl.any_horizontal([rule.bad for rule in broken] or [pl.lit(False)]).fill_null(False)
-        numbered = self.joined.with_row_index("row_number").with_columns(broken_rules=said)
-        bad_rows = numbered.filter(bad).select("row_number", "broken_rules", *own)
-        return (self.joined.filter(~bad).select(own) if broken else self.frame), bad_rows
+        bad = pl.any_horizontal([rule.bad for rule in broken]).fill_null(False)
+        bad_rows = numbered.with_columns(broken_rules=said).filter(bad)
+        return (
+            self.joined.filter(~bad).select(own),
+            bad_rows.select("row_number", "broken_rules", *own),
+        )
 
     def _finding(self, **said: Any) -> Finding:
         return replace(

@@ -117,13 +117,13 @@ class _Compiler:
                 return -self.visit(node.operand, True)
             case ast.BinOp() if type(node.op) in _COMPUTE:
                 left, right = self.visit(node.left, True), self.visit(node.right, True)
-                value = _COMPUTE[type(node.op)](left, right)
+                value: pl.Expr = _COMPUTE[type(node.op)](left, right)
                 # 0 / 0 is NaN, which Polars would call greater than any number.
                 return value.fill_nan(None) if isinstance(node.op, ast.Div) else value
             case ast.Compare():
                 return self._comparison(node)
-            case ast.Call(func=ast.Name(), keywords=[]):
-                return self._call(node, node.func.id)
+            case ast.Call(func=ast.Name(id=name), keywords=[]):
+                return self._call(node, name)
             case ast.Name():
                 return (
                     pl.lit(_WORDS[node.id]) if node.id in _WORDS else self._col(node.id, computing)

@@ -105,7 +105,9 @@ class Findings:
         """Return what a gate stage says of the table: every finding is one of its reasons."""
         words = {"stop": "NO", "quarantine": "set apart", "warn": "warning", "note": "note"}
         reasons = [f"{words[one.severity]}: {self.table}: {one}" for one in self.all]
-        return Verdict(self.passed, tuple(reasons or [f"ok: {self.table}: {self.rows:,} rows"]))
+        return Verdict(
+            passed=self.passed, reasons=tuple(reasons or [f"ok: {self.table}: {self.rows:,} rows"])
+        )
 
     def __str__(self) -> str:
         apart = f", {self.bad_rows:,} set apart" if self.bad_rows else ""

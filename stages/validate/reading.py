@@ -203,7 +203,8 @@ def baseline_rules(file: str, found: Any) -> BaselineRules:
         if name in rule and not rule[name] >= 0:
             raise DeclarationInvalid(file, where, f"{name} is {rule[name]}; give 0 or more")
     rule["severity"] = of_table(file, where, rule)
-    rules = BaselineRules(**{k: float(v) if k in numbers else v for k, v in rule.items()})
+    rule |= {name: float(rule[name]) for name in numbers if name in rule}
+    rules = BaselineRules(**rule)
     if rules.warn > rules.stop:
         problem = f"warn {rules.warn:g} is greater than stop {rules.stop:g}"
         raise DeclarationInvalid(file, where, problem)
