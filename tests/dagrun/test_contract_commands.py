@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests_cli import Call
+from tests_project import ProjectFolder
 
 ORDERS = """order,day,item,price
 1,2024-03-01,tea,1.5
@@ -32,12 +33,11 @@ severity = "warn"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "orders.csv").write_text(ORDERS)
-    (tmp_path / "orders.toml").write_text(CONTRACT)
-    (tmp_path / "items.csv").write_text("item\ntea\n")
-    return tmp_path
+def folder(project: ProjectFolder) -> Path:
+    project.write("orders.csv", ORDERS)
+    project.write("orders.toml", CONTRACT)
+    project.write("items.csv", "item\ntea\n")
+    return project.root
 
 
 CHECK = ("contract", "check", "orders.toml", "orders.csv", "--reference", "items=items.csv")
