@@ -12,12 +12,23 @@ if TYPE_CHECKING:
     from dagrun.artifacts import load
     from dagrun.engine.context import Context
     from dagrun.engine.errors import DagrunError
+    from dagrun.engine.remote.query import Query
     from dagrun.engine.sources import Files
     from dagrun.engine.stage import Verdict, stage
     from dagrun.server.client import AsyncClient, Client
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Context", "DagrunError", "Files", "Verdict", "load", "stage"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Context",
+    "DagrunError",
+    "Files",
+    "Query",
+    "Verdict",
+    "load",
+    "stage",
+]
 
 _HOMES = {
     "AsyncClient": "dagrun.server.client",
@@ -25,6 +36,7 @@ _HOMES = {
     "Context": "dagrun.engine.context",
     "DagrunError": "dagrun.engine.errors",
     "Files": "dagrun.engine.sources",
+    "Query": "dagrun.engine.remote.query",
     "Verdict": "dagrun.engine.stage",
     "load": "dagrun.artifacts",
     "stage": "dagrun.engine.stage",
