@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from dagrun.artifacts import load
     from dagrun.engine.context import Context
     from dagrun.engine.errors import DagrunError
+    from dagrun.engine.remote.http import Http
+    from dagrun.engine.remote.paging import Cursor, NextLink, Numbered
     from dagrun.engine.remote.query import Query
     from dagrun.engine.sources import Files
     from dagrun.engine.stage import Verdict, stage
@@ -22,8 +24,12 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Context",
+    "Cursor",
     "DagrunError",
     "Files",
+    "Http",
+    "NextLink",
+    "Numbered",
     "Query",
     "Verdict",
     "load",
@@ -34,8 +40,12 @@ _HOMES = {
     "AsyncClient": "dagrun.server.client",
     "Client": "dagrun.server.client",
     "Context": "dagrun.engine.context",
+    "Cursor": "dagrun.engine.remote.paging",
     "DagrunError": "dagrun.engine.errors",
     "Files": "dagrun.engine.sources",
+    "Http": "dagrun.engine.remote.http",
+    "NextLink": "dagrun.engine.remote.paging",
+    "Numbered": "dagrun.engine.remote.paging",
     "Query": "dagrun.engine.remote.query",
     "Verdict": "dagrun.engine.stage",
     "load": "dagrun.artifacts",

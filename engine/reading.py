@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dagrun.engine.errors import DefinitionError, listing
+from dagrun.engine.jsonfiles import read_json_files
 from dagrun.engine.openfiles import decode, open_file
 from dagrun.engine.scans import read_tables, scan_tables
 from dagrun.engine.workbooks import read_workbooks
@@ -84,6 +85,13 @@ class Readable:
     def read_ndjson(self, **options: Any) -> pl.DataFrame:
         """Read files of one JSON object a line. Raises `SourceError` for any bad file."""
         return read_tables("ndjson", self.find(), options)
+
+    def read_json(self, at: str = "", **options: Any) -> pl.DataFrame:
+        """Read JSON documents: a row for each object of the list at `at` ("data.items").
+
+        `options` are those of `polars.DataFrame`, such as `schema_overrides`. Raises `SourceError`.
+        """
+        return read_json_files(self.find(), at, options)
 
     def read_excel(self, **options: Any) -> pl.DataFrame:
         """Read a sheet of each workbook (the first, or `sheet_name=`), stacked in sorted order.

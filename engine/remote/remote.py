@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from dagrun.engine.canonical import Json
 from dagrun.engine.errors import DagrunError, DefinitionError
+from dagrun.engine.events import Output
 from dagrun.engine.remote.snapshots import Snapshot, Snapshots, private, request_digest
 from dagrun.engine.statcache import StatCache
 
@@ -49,10 +50,12 @@ class Remote:
     Attributes:
         max_age: for how long a snapshot stands without asking ("90s", "30m", "2h", "7d").
         snapshots: where it is read into; None until it is bound.
+        chosen: the one file it is about; None for all.
     """
 
     max_age: str | None = None
     snapshots: Snapshots | None = dataclasses.field(default=None, compare=False, repr=False)
+    chosen: str | None = dataclasses.field(default=None, repr=False)
 
     @property
     def age(self) -> float | None:
@@ -83,6 +86,18 @@ class Remote:
         return self._at.of(self)
 
     @property
+    def files(self) -> dict[str, Output]:
+        """The stored tables or files by name, sorted. Raises `DagrunError`."""
+        found = self.snapshot.files
+        return {name: found[name] for name in sorted(found) if self.chosen in (None, name)}
+
+    @property
+    def stored(self) -> dict[str, Path]:
+        """The stored files by name, their content verified. Raises `DagrunError`."""
+        store = self._at.store
+        return {name: store.load(output, Path) for name, output in self.files.items()}
+
+    @property
     def _at(self) -> Snapshots:
         return self.snapshots or private()
 
@@ -92,10 +107,10 @@ class Remote:
         Raises `Unread`, opened by `where`.
         """
         try:
-            files = self.snapshot.files
+            files = self.files
         except DagrunError as error:
             raise Unread(where, error) from error
-        return {"files": {name: files[name].logical for name in sorted(files)}}
+        return {"files": {name: output.logical for name, output in files.items()}}
 
     @property
     def stands(self) -> tuple[Path, float] | None:
@@ -112,8 +127,4 @@ def settled_for(params: Iterable[Any]) -> dict[str, Snapshot]:
 
 def snapshots_of(params: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what the sources among some params were read into, by param and file name."""
-    return {
-        name: dict(value.snapshot.files)
-        for name, value in params.items()
-        if isinstance(value, Remote)
-    }
+    return {name: value.files for name, value in params.items() if isinstance(value, Remote)}
