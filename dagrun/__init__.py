@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dagrun.engine.context import Context
     from dagrun.engine.errors import DagrunError
     from dagrun.engine.remote.http import Http
+    from dagrun.engine.remote.objects import Objects
     from dagrun.engine.remote.paging import Cursor, NextLink, Numbered
     from dagrun.engine.remote.query import Query
     from dagrun.engine.sources import Files
@@ -30,6 +31,7 @@ __all__ = [
     "Http",
     "NextLink",
     "Numbered",
+    "Objects",
     "Query",
     "Verdict",
     "load",
@@ -46,6 +48,7 @@ _HOMES = {
     "Http": "dagrun.engine.remote.http",
     "NextLink": "dagrun.engine.remote.paging",
     "Numbered": "dagrun.engine.remote.paging",
+    "Objects": "dagrun.engine.remote.objects",
     "Query": "dagrun.engine.remote.query",
     "Verdict": "dagrun.engine.stage",
     "load": "dagrun.artifacts",

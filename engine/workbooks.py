@@ -66,4 +66,5 @@ def read_workbooks(files: Mapping[str, Path], options: dict[str, Any]) -> pl.Dat
             except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
                 raise BadWorkbook(name, error) from error
     check_schemas({name: frame.schema for name, frame in frames.items()})
-    return pl.concat(frames.values())
+    stacked: pl.DataFrame = pl.concat(frames.values())
+    return stacked

@@ -8,6 +8,7 @@ another table.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ROWS = "rows"
 """The name of a query's table in its snapshot."""
+_DRIVERS = {True: "adbc_driver_sqlite", False: "adbc_driver_postgresql"}
 _SCHEMES = ("postgresql", "sqlite")
 
 
@@ -118,15 +120,10 @@ class Query(Remote):
         try:
             from adbc_driver_manager import Error
 
-            if is_file:
-                from adbc_driver_sqlite import dbapi
-
-                uri = _sqlite_uri(uri, root)
-            else:
-                from adbc_driver_postgresql import dbapi
+            dbapi = importlib.import_module(f"{_DRIVERS[is_file]}.dbapi")
         except ModuleNotFoundError as error:
-            driver = "adbc-driver-sqlite" if is_file else "adbc-driver-postgresql"
-            raise MissingExtra(driver, "sql", "the source Query") from error
+            raise MissingExtra(_DRIVERS[is_file], "sql", "the source Query") from error
+        uri = _sqlite_uri(uri, root) if is_file else uri
         try:
             with closing(dbapi.connect(uri)) as connection, closing(connection.cursor()) as cursor:
                 if not is_file:
