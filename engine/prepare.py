@@ -15,7 +15,7 @@ from dagrun.engine.code.closure import Closures
 from dagrun.engine.graph import Graph
 from dagrun.engine.keys import Recipe, make_recipe
 from dagrun.engine.pipeline import Pipeline
-from dagrun.engine.remote.remote import settled_for
+from dagrun.engine.remote.remote import Remote, settled_for
 from dagrun.engine.remote.snapshots import Snapshot, Snapshots
 from dagrun.engine.sources import Source
 from dagrun.engine.stage import Stage
@@ -115,7 +115,8 @@ def bind_params(
     given: Mapping[str, Any], root: Path, stats: StatCache, snapshots: Snapshots
 ) -> dict[str, Any]:
     """Return the params a stage is called with: those given, its sources bound to the root."""
-    return {
-        name: value.bind(root, stats, snapshots) if isinstance(value, Source) else value
-        for name, value in given.items()
+    bound = {
+        name: value.bind(root, stats) for name, value in given.items() if isinstance(value, Source)
     }
+    shared = {name: it.into(snapshots) for name, it in bound.items() if isinstance(it, Remote)}
+    return {**given, **bound, **shared}

@@ -14,7 +14,7 @@ import importlib.util
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from dagrun.engine.canonical import Json
 from dagrun.engine.errors import DefinitionError, listing, nearest
@@ -22,19 +22,13 @@ from dagrun.engine.openfiles import UnreadableFile
 from dagrun.engine.reading import Readable
 from dagrun.engine.statcache import StatCache
 
-if TYPE_CHECKING:
-    from dagrun.engine.remote.snapshots import Snapshots
-
 
 @runtime_checkable
 class Source(Protocol):
     """A param whose value is looked up outside the pipeline and whose content is in the key."""
 
-    def bind(self, root: Path, stats: StatCache, snapshots: Snapshots) -> Source:
-        """Return a copy that resolves relative to `root`; reads nothing.
-
-        What is elsewhere is read once into `snapshots`, when its identity is asked for.
-        """
+    def bind(self, root: Path, stats: StatCache) -> Source:
+        """Return a copy that resolves relative to `root`; reads nothing."""
         ...
 
     def identity(self, where: str = "source") -> Json:
@@ -106,12 +100,7 @@ class Files(Readable):
         ):
             object.__setattr__(self, name, value)
 
-    def bind(
-        self,
-        root: Path,
-        stats: StatCache | None = None,
-        snapshots: Snapshots | None = None,  # noqa: ARG002
-    ) -> Files:
+    def bind(self, root: Path, stats: StatCache | None = None) -> Files:
         """Return a copy that resolves relative to `root` and remembers digests in `stats`."""
         bound = object.__new__(Files)
         bound._set(self.patterns, self.package, root, stats)

@@ -44,6 +44,7 @@ class Http(Remote, Readable):
     `most_pages`, each as a file. Every plan and run asks the server, but for `max_age`.
 
     `attempts`, `timeout` (seconds) and `rate` (requests per second at most) say how it is asked.
+    With `robot`, the name of a program, the server's robots.txt is read first and heeded.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Http(Remote, Readable):
     timeout: float = 30.0
     rate: float | None = None
     name: str | None = None
+    robot: str | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") and not self.url.startswith("{"):
@@ -92,6 +94,8 @@ class Http(Remote, Readable):
         url: str | None = fill_uri(self.url)
         secrets = (self.url, *self.headers.values())
         with connected(str(url), self._manners(secrets)) as web:
+            if self.robot:
+                self._heed(web, self.robot, at)
             url = self.pages.first(str(url)) if self.pages else url
             while url:
                 shown = hide(url, *secrets)
@@ -129,6 +133,13 @@ class Http(Remote, Readable):
         }
         return Output(codec=FILE_CODEC, blob=blob, logical=blob, size=size), given, after
 
+    def _heed(self, web: Web, robot: str, at: Snapshots) -> None:
+        path = at.store.blobs.new_file()
+        try:
+            web.heed(robot, path)
+        finally:
+            path.unlink(missing_ok=True)
+
     def _after(self, answer: Answer, path: Path) -> str | None:
         """Return the address of the page after one. Raises `HttpFailed`."""
         if not self.pages or answer.status == 204:
@@ -150,12 +161,14 @@ class Http(Remote, Readable):
             raise EndlessPaging(shown, problem, "See whether pages= is what it takes")
 
     def _manners(self, secrets: tuple[str, ...]) -> Manners:
+        named = {"User-Agent": self.robot} if self.robot else {}
         return Manners(
-            headers={name: fill(value) for name, value in self.headers.items()},
+            headers={**named, **{name: fill(value) for name, value in self.headers.items()}},
             secrets=secrets,
             attempts=self.attempts,
             timeout=self.timeout,
             rate=self.rate,
+            robot=self.robot,
         )
 
     def _name(self, number: int) -> str:

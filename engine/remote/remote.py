@@ -75,10 +75,13 @@ class Remote:
         self,
         root: Path,
         stats: StatCache | None = None,  # noqa: ARG002 - it is about files that are here
-        snapshots: Snapshots | None = None,
     ) -> Self:
         """Return a copy that is read into the store of the project at `root`."""
-        return dataclasses.replace(self, snapshots=snapshots or Snapshots(root))
+        return self.into(Snapshots(root))
+
+    def into(self, snapshots: Snapshots) -> Self:
+        """Return a copy that is read into `snapshots`, which a plan or run shares."""
+        return dataclasses.replace(self, snapshots=snapshots)
 
     @property
     def snapshot(self) -> Snapshot:

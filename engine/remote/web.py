@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
 
 from dagrun.engine.errors import DagrunError
 from dagrun.engine.extras import MissingExtra
@@ -36,7 +37,8 @@ _PORTS = {"http": 80, "https": 443}
 class HttpFailed(SourceError):
     """A web server gave no answer that could be used."""
 
-    def __init__(self, url: str, problem: str, advice: str) -> None:
+    def __init__(self, url: str, problem: str, advice: str, status: int | None = None) -> None:
+        self.status = status
         super().__init__(url, problem, advice)
 
 
@@ -67,6 +69,7 @@ class Manners:
         attempts: how often a request is made before it fails.
         timeout: seconds for connecting, and between two pieces of an answer.
         rate: requests per second at most; None for no limit.
+        robot: the name by which robots.txt is read and heeded (RFC 9309); None to leave it.
     """
 
     headers: Mapping[str, str]
@@ -74,6 +77,7 @@ class Manners:
     attempts: int
     timeout: float
     rate: float | None
+    robot: str | None = None
 
 
 class Web:
@@ -81,7 +85,24 @@ class Web:
 
     def __init__(self, client: Any, origin: str, manners: Manners) -> None:
         self._client, self._origin, self._manners = client, origin, manners
-        self._last = 0.0
+        self._last, self._pause = 0.0, 1 / manners.rate if manners.rate else 0.0
+        self._rules: RobotFileParser | None = None
+
+    def heed(self, robot: str, into: Path) -> None:
+        """Read the server's robots.txt, and ask for nothing from now on that it forbids."""
+        url = urljoin(self._origin, "/robots.txt")
+        rules = RobotFileParser()
+        try:
+            answer = self.get(url, {}, into)
+            text = into.read_text("utf-8", "replace") if answer.status == 200 else ""
+        except HttpFailed as error:
+            # RFC 9309: without the file everything is allowed; nothing is while it cannot be read.
+            if error.status is None or error.status >= 500:
+                raise
+            text = ""
+        rules.parse(text.splitlines())
+        self._rules = rules
+        self._pause = max(self._pause, float(rules.crawl_delay(robot) or 0))
 
     def get(self, url: str, validators: Mapping[str, str], into: Path) -> Answer:
         """Write the body of `url` into a file. Raises `HttpFailed`."""
@@ -118,6 +139,11 @@ class Web:
                     f"leads to another server, {urlsplit(url).hostname}",
                     "It is not followed, since the headers may hold a secret: name that server",
                 )
+            robot = self._manners.robot
+            if self._rules and robot and not self._rules.can_fetch(robot, url):
+                advice = "Leave that page out, or ask its owner"
+                problem = f"is not for {robot!r}, says the server's robots.txt"
+                raise HttpFailed(self._shown(url), problem, advice)
             answer = self._once(url, validators, into)
             if answer.status not in _MOVED:
                 return answer
@@ -128,8 +154,7 @@ class Web:
         import httpx
 
         manners = self._manners
-        if manners.rate:
-            time.sleep(max(0.0, self._last + 1 / manners.rate - time.monotonic()))
+        time.sleep(max(0.0, self._last + self._pause - time.monotonic()))
         self._last = time.monotonic()
         try:
             with self._client.stream("GET", url, headers=dict(validators)) as response:
@@ -163,7 +188,8 @@ class Web:
         advice = "Check the address and its parameters"
         if answer.status in (401, 403, 407):
             advice = "Check the headers, and the environment variables that they name"
-        raise HttpFailed(self._shown(answer.url), f"{what}: {text}" if text else what, advice)
+        problem = f"{what}: {text}" if text else what
+        raise HttpFailed(self._shown(answer.url), problem, advice, answer.status)
 
 
 def _backoff(error: Exception) -> bool | float:

@@ -283,9 +283,29 @@ def test_pages_can_be_mapped_over(web: Site, project: ProjectFolder) -> None:
     assert find(project.run(executor="processes"), "ids").status == "hit"
 
 
+def test_robots_txt_is_heeded(web: Site, tmp_path: Path) -> None:
+    rules = b"User-agent: shop-bot\nDisallow: /private\nCrawl-delay: 1\n"
+    web.say("/robots.txt", Said(rules))
+    web.say("/open", Said(b"<p>", headers={"Link": "</private/x>; rel=next"}))
+    web.say("/private/x", Said(b"<p>"))
+    started = time.monotonic()
+    page = Http(f"{web.address}/open", robot="shop-bot")
+    assert page.bind(tmp_path).read_text() == "<p>"
+    assert time.monotonic() - started >= 1
+    assert {asked.headers["user-agent"] for asked in web.asked} == {"shop-bot"}
+    with pytest.raises(HttpFailed, match=r"private/x is not for 'shop-bot', says .* robots\.txt"):
+        Http(f"{web.address}/open", robot="shop-bot", pages=NextLink()).bind(tmp_path).find()
+    assert "/private/x" not in {asked.path for asked in web.asked}
+    del web.pages["/robots.txt"]
+    assert Http(f"{web.address}/private/x", robot="shop-bot").bind(tmp_path).read_text() == "<p>"
+    web.say("/robots.txt", Said(b"", 500))
+    with pytest.raises(HttpFailed, match=r"robots\.txt answers 500"):
+        Http(f"{web.address}/private/x", robot="shop-bot", attempts=2).read_text()
+
+
 def test_two_processes_may_take_a_snapshot_at_once(web: Site, tmp_path: Path) -> None:
     web.say("/n", Said(b"1"))
     source = Http(f"{web.address}/n", max_age="1h")
     for _ in range(3):
-        assert source.bind(tmp_path, None, Snapshots(tmp_path)).read_text() == "1"
+        assert source.into(Snapshots(tmp_path)).read_text() == "1"
     assert len(web.asked) == 1
