@@ -45,9 +45,9 @@ class HttpFailed(SourceError):
 class _Passing(DagrunError):
     """What may be over when it is tried again, after `wait` seconds if that is known."""
 
-    def __init__(self, problem: str, wait: float | None = None) -> None:
+    def __init__(self, url: str, problem: str, wait: float | None = None) -> None:
         self.problem, self.wait = problem, wait
-        super().__init__(problem)
+        super().__init__(f"{url} {problem}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,21 +168,21 @@ class Web:
                         for chunk in response.iter_bytes():
                             file.write(chunk)
                 elif answer.status not in (304, *_MOVED):
-                    self._refused(answer, response)
+                    self._refuse(answer, response)
                 return answer
         except (httpx.TransportError, httpx.DecodingError) as error:
             what = hide(str(error) or type(error).__name__, *manners.secrets)
-            raise _Passing(f"gives no whole answer: {what}") from None
+            raise _Passing(self._shown(url), f"gives no whole answer: {what}") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise HttpFailed(self._shown(url), f"is no address: {error}", "Mend it") from None
 
-    def _refused(self, answer: Answer, response: Any) -> None:
+    def _refuse(self, answer: Answer, response: Any) -> None:
         """Raise what a status means."""
         what = f"answers {answer.status} {response.reason_phrase}".rstrip()
         if answer.status in _PASSING:
             wait = read_wait(answer.headers.get("retry-after"))
             more = f" and asks to wait {wait:g} s" if wait else ""
-            raise _Passing(what + more, wait)
+            raise _Passing(self._shown(answer.url), what + more, wait)
         text = " ".join(response.read()[:200].decode("utf-8", "replace").split())
         text = hide(text, *self._manners.secrets)
         advice = "Check the address and its parameters"
@@ -222,6 +222,12 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
 
 
+def _tell_retry(details: Any) -> None:
+    """Tell of a retry on standard error; the library's own word would go to standard output."""
+    what, wait = details.caused_by, details.wait_for
+    logging.getLogger("dagrun").warning("%s; trying again in %.1f s", what, wait)
+
+
 class _Discreet(logging.Filter):
     """Hides secrets in what the HTTP library logs of a request."""
 
@@ -243,12 +249,16 @@ def connected(url: str, manners: Manners) -> Iterator[Web]:
         import stamina  # noqa: F401 - both come with the extra
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "httpx", "http", "the source Http") from error
-    discreet = _Discreet(manners.secrets)
+    from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
+
+    discreet, hooks = _Discreet(manners.secrets), get_on_retry_hooks()
+    set_on_retry_hooks([_tell_retry])
     for logger in _LOGGERS:
         logging.getLogger(logger).addFilter(discreet)
     try:
         with httpx.Client(headers=dict(manners.headers), timeout=manners.timeout) as client:
             yield Web(client, url, manners)
     finally:
+        set_on_retry_hooks(hooks)
         for logger in _LOGGERS:
             logging.getLogger(logger).removeFilter(discreet)

@@ -53,10 +53,18 @@ def test_a_file_is_read_as_files_are(web: Site, tmp_path: Path) -> None:
     ],
     ids=["503", "429", "502", "cut"],
 )
-def test_what_passes_is_tried_again(web: Site, tmp_path: Path, bad: Said) -> None:
+def test_what_passes_is_tried_again(
+    web: Site,
+    tmp_path: Path,
+    bad: Said,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     web.say("/t", bad, bad, Said(b"whole"))
     assert Http(f"{web.address}/t").bind(tmp_path).read_bytes() == b"whole"
     assert len(web.asked) == 3
+    assert caplog.text.count("; trying again in ") == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_the_server_says_how_long_to_wait(web: Site, tmp_path: Path) -> None:
