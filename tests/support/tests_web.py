@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,11 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+
+
+def rows(*numbers: int) -> bytes:
+    """Return a page of items with these ids."""
+    return json.dumps({"items": [{"id": number} for number in numbers]}).encode()
 
 
 Script = Callable[[Asked], Said]
