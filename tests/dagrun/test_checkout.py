@@ -116,6 +116,18 @@ def test_a_pin_is_restored_after_collecting(shop: ProjectFolder, call: Call) -> 
     assert read(shop.root / "one") == {"low.parquet": [3.0]}
 
 
+def test_what_a_result_was_made_from_is_kept_with_it(shop: ProjectFolder, call: Call) -> None:
+    shop.edit("pipeline.py", "FACTOR = 3", "FACTOR = 5")
+    sell(shop.root / "shop.db", 5.0)
+    assert call("plan").code == 0  # which reads a snapshot that no result needs yet
+    before = call("gc", "--grace", "0s", "--json").document
+    assert call("checkout", "v1", "sales.rows", "--to", "past").code == 0
+    assert read(shop.root / "past") == {"sources/sales.rows/rows.parquet": [1.0, 2.0, 3.0]}
+    assert before
+    assert call("run").code == 0  # what was collected is read again
+    assert call("checkout", "last", "sales.rows", "--to", "now").code == 0
+
+
 def test_what_is_wrong_is_told_and_nothing_written(shop: ProjectFolder, call: Call) -> None:
     for words, told in (
         (("v9",), "is no run, no pin, and no git revision"),

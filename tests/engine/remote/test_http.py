@@ -218,7 +218,7 @@ def test_robots_txt_is_heeded(web: Site, tmp_path: Path) -> None:
         Http(f"{web.address}/private/x", robot="shop-bot", attempts=2).read_text()
 
 
-def test_two_processes_may_take_a_snapshot_at_once(web: Site, tmp_path: Path) -> None:
+def test_a_snapshot_that_stands_is_not_taken_again(web: Site, tmp_path: Path) -> None:
     web.say("/n", Said(b"1"))
     source = Http(f"{web.address}/n", max_age="1h")
     for _ in range(3):

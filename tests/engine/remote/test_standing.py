@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
+from tests_cli import DAGRUN
 from tests_project import ProjectFolder
 from tests_receipts import both, inside
-from tests_web import Said, Site, site
+from tests_web import Asked, Said, Site, site
 
 
 @pytest.fixture
@@ -55,6 +57,24 @@ def test_a_source_that_has_to_be_asked_leaves_none(project: ProjectFolder, web: 
         both("run")
         both("run")
         assert both("run").quick is None
+
+
+def test_of_two_processes_one_reads(project: ProjectFolder, web: Site) -> None:
+    write(project, web, ", max_age='1h'")
+
+    def slowly(_asked: Asked) -> Said:
+        time.sleep(1)
+        return Said(b"1")
+
+    web.pages["/n"] = slowly
+    runs = [
+        subprocess.Popen([DAGRUN, "run"], cwd=project.root, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for run in runs:
+        _, said = run.communicate()
+        assert run.returncode == 0, said
+    assert len(web.asked) == 1
 
 
 def test_a_receipt_ends_with_the_time_to_live(project: ProjectFolder, web: Site) -> None:
