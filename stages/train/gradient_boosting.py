@@ -50,21 +50,18 @@ def fit_xgboost(
     """Train until the metric of the validation rows no longer improves; keep the best iteration.
 
     Args:
-        matrix: training rows: feature columns in order, the label last.
-        valid: validation rows with the same columns.
+        matrix, valid: training and validation rows: features in order, the label last.
         label: its name; None means the last column. 0 and 1, or numbers rounded to float32.
         objective: one of `OBJECTIVES`, whose metric ends the training.
         seed: decides all chance (`subsample`, `colsample_bytree`).
         rounds: most boosting rounds.
         early_stopping: rounds without improvement after which training ends.
-        max_depth: greatest depth of a tree.
-        learning_rate: shrinkage of each tree.
+        max_depth, learning_rate: greatest depth of a tree, and its shrinkage.
         device: `"cpu"` or `"cuda"`.
         nthread: threads; None takes the cores that are idle. The model does not depend on it.
         positive_weight: rows that a positive one counts for, or `"balanced"`; in the metric too.
         monotone: features whose effect must not fall (1) or rise (-1).
-        categorical: features whose numbers are codes (0, 1, ...) without order; such a model is
-            scored by XGBoost itself, ten times as slowly for a single row.
+        categorical: features that are codes (0, 1, ...) without order; XGBoost itself scores them.
         params: further parameters of XGBoost, such as `min_child_weight=5` or `subsample=0.8`.
 
     Raises:
