@@ -29,12 +29,16 @@ _NEITHER = frozenset({"base_rate", "label_mean"})
 
 
 def missing_claim(gate: Gate, condition: str, wanted: float, evidence: Evidence) -> Claim:
-    """Hold the metric against the same rows without a column, one column after the other."""
+    """Hold the metric against the same rows without a column, one column after the other.
+
+    A column that the bundle never takes as null is listed only: a server refuses such a row.
+    """
     holdout = evidence.rows_for(gate)
-    known = [column.name for column in holdout.bundle.spec.inputs]
+    inputs = holdout.bundle.spec.inputs
+    known = [column.name for column in inputs if column.nullable]
     for name in gate.columns:
         if name not in known:
-            problem = f"the bundle takes no {name!r}.{nearest(name, known)} It takes"
+            problem = f"{name!r} can never be null.{nearest(name, known)} These can"
             raise GateUnjudgeable(gate.place, f"{problem}: {listing(known)}")
     inside = holdout.sample(MISSING_ROWS)
     rows = holdout.rows[inside]
@@ -55,7 +59,19 @@ def missing_claim(gate: Gate, condition: str, wanted: float, evidence: Evidence)
                 part=Part(name=name, rows=len(inside), value=value),
             )
         )
-    return Claim(gate=gate, condition=condition, wanted=wanted, items=items, among="columns")
+    return Claim(
+        gate=gate,
+        condition=condition,
+        wanted=wanted,
+        items=items,
+        aside=tuple(
+            Part(name=column.name, rows=len(inside), value=None, judged=False)
+            for column in inputs
+            if not column.nullable and not gate.columns
+        ),
+        nothing=(True, "no column can be null: a row without one is refused"),
+        among="columns",
+    )
 
 
 def champion_claim(gate: Gate, condition: str, wanted: float, evidence: Evidence) -> Claim:

@@ -222,8 +222,9 @@ def test_a_missing_column_is_what_it_is_when_it_is_null() -> None:
         column.name for column in trained().spec.inputs
     }
     without = ROWS.with_columns(pl.lit(None, pl.Float64).alias("wind"))
+    late = ROWS["late"].to_numpy().astype(float)
     lost = [
-        np.square(score(trained(), rows)["probability"].to_numpy() - ROWS["late"]).mean()
+        np.square(score(trained(), rows)["probability"].to_numpy() - late).mean()
         for rows in (ROWS, without)
     ]
     wind = next(part for part in outcome.parts if part.name == "wind")
