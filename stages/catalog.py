@@ -130,6 +130,19 @@ class Catalog:
         states = self.store.refs.history(alias_ref(name, alias))
         return tuple(_move(alias, state) for state in states)
 
+    def standing(self, name: str, alias: str = DEFAULT_ALIAS) -> list[int]:
+        """Return the versions an alias has had, oldest first, without those rolled back from.
+
+        Raises `NotRegistered`.
+        """
+        found: list[int] = []
+        for move in self.history(name, alias):
+            if move.rollback:
+                found.pop()
+            elif found[-1:] != [move.version]:
+                found.append(move.version)
+        return found
+
     def rollback(
         self, name: str, alias: str = DEFAULT_ALIAS, *, reason: str, override: str = ""
     ) -> AliasMove:
@@ -141,14 +154,8 @@ class Catalog:
             VersionRefused: gates refused that one since, and there is no `override`.
             RefConflict: somebody moved it at the same moment.
         """
-        self.alias(name, alias)
+        before = self.standing(name, alias)
         states = self.store.refs.history(alias_ref(name, alias))
-        before: list[int] = []
-        for state in states:
-            if state.value["rollback"]:
-                before.pop()
-            elif before[-1:] != [state.value["version"]]:
-                before.append(state.value["version"])
         if len(before) < 2:
             raise NothingToRollBack(name, alias)
         return self.move_alias(

@@ -2,7 +2,7 @@
 
 Guarantee: of a stage that takes a bundle, `Champion` is the newest champion that is not this very
 bundle, and that one's digest is in the stage's key: publishing the bundle does not have it judged
-again, and promoting any other one does.
+again, and promoting any other one does. One that was rolled back from is not meant any more.
 Where it ends: the alias is asked when a run is planned, and once more when the stage runs.
 """
 
@@ -51,13 +51,13 @@ class Champion:
         return (found, self._registry.load(found)) if found else None
 
     def _held(self) -> Iterator[ModelVersion]:
-        """Yield the versions that held the alias, the present one first."""
+        """Yield the versions that held the alias and were not rolled back from, newest first."""
         try:
-            moves = self._registry.history(self.name, self.alias)
+            standing = self._registry.standing(self.name, self.alias)
         except NotRegistered:
             return
-        for move in reversed(moves):
-            yield self._registry.version(self.name, move.version)
+        for version in reversed(standing):
+            yield self._registry.version(self.name, version)
 
     @property
     def _registry(self) -> Registry:

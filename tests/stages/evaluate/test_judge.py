@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
-from tests_bundles import FEATURES, flights
+from tests_bundles import flights
+from tests_judged import FAST, ROWS, judged, only, reported, trained
 from tests_regression import delayed, delays
 
 from dagrun.engine.store.store import Store
-from dagrun.stages.bundle import Bundle, make_bundle, score
+from dagrun.stages.bundle import score
 from dagrun.stages.declaration import DeclarationInvalid
 from dagrun.stages.evaluate import (
-    Champion,
     Gates,
     GateUnjudgeable,
     Judgement,
-    Outcome,
-    Report,
     evaluate,
     evaluate_regression,
     judge,
 )
-from dagrun.stages.train import fit_xgboost
-
-ROWS = flights(1500, seed=5)
-FAST = "\n[bootstrap]\nresamples = 200\n"
-
-
-@functools.cache
-def trained(rounds: int = 30) -> Bundle:
-    train = flights(2500)
-    spec, matrix = FEATURES.fit_transform(train, label="late")
-    valid = spec.transform(flights(400, seed=1))
-    booster = fit_xgboost(matrix, valid, seed=1, rounds=rounds, max_depth=3, nthread=1)
-    return make_bundle(None, name="late", spec=spec, booster=booster, sample=train, threshold=0.35)
-
-
-@functools.cache
-def reported(bundle: Bundle) -> Report:
-    probability = score(bundle, ROWS)["probability"]
-    assert bundle.threshold
-    return evaluate(ROWS["late"], probability, threshold=bundle.threshold, train_base_rate=0.3)
-
-
-def judged(text: str, bundle: Bundle | None = None, **given: object) -> Judgement:
-    bundle = bundle or trained()
-    return judge(
-        reported(bundle),
-        Gates.parse(text + FAST),
-        bundle=bundle,
-        rows=ROWS,
-        label="late",
-        **given,  # type: ignore[arg-type]
-    )
-
-
-def only(text: str, **given: object) -> Outcome:
-    (outcome,) = judged(text, **given).outcomes  # type: ignore[arg-type]
-    return outcome
 
 
 @pytest.mark.parametrize(
@@ -125,46 +84,6 @@ def test_a_gate_passes_and_refuses(passing: str, refused: str) -> None:
     assert all(reason.startswith("ok: ") for reason in yes.reasons)
     assert no.reasons[0].startswith("NO: ")
     assert yes.subject == no.subject == trained().digest
-
-
-def test_a_champion_must_not_be_lost_to() -> None:
-    weak, strong = trained(2), trained()
-    gate = "[champion.brier]\nworse_by_at_most = 0.0"
-    better = only(gate, bundle=strong, champion=weak)
-    worse = only(gate, bundle=weak, champion=strong)
-    assert better.passed
-    assert not worse.passed
-    assert better.found == pytest.approx(-(worse.found or 0.0))
-    assert f"that of champion {weak.digest[:12]} is" in better.reason
-    # The same rows are drawn for both, so that a model is never worse than itself.
-    sure = only(gate + "\nconfident = true", bundle=strong, champion=replace(strong, name="same"))
-    assert (sure.passed, sure.found, sure.low, sure.high) == (True, 0.0, 0.0, 0.0)
-    first = only(gate, bundle=weak)
-    assert (first.passed, first.reason) == (True, "there is no champion to compare with")
-
-
-def test_the_champion_is_the_newest_one_that_is_not_the_model_itself(tmp_path: Path) -> None:
-    champion = Champion("late").bind(tmp_path, None)  # type: ignore[arg-type]
-    from dagrun.stages.bundle import Registry
-
-    assert champion.identity() == {"$first_not_input": []}
-    assert champion.before(trained()) is None
-    registry = Registry(Store.open(tmp_path))
-    registry.register("late", trained(2), alias="champion")
-    registry.register("late", trained(), alias="champion")
-    assert champion.identity() == {"$first_not_input": [trained().digest, trained(2).digest]}
-    for bundle, rival in ((trained(), "late@1"), (trained(2), "late@2"), (trained(3), "late@2")):
-        found = champion.before(bundle)
-        assert found
-        assert str(found[0]) == rival
-    outcome = only("[champion.auc]\nworse_by_at_most = 0.5", champion=champion)
-    assert "that of champion late@1 is" in outcome.reason
-
-
-def test_a_champion_that_cannot_score_these_rows_refuses() -> None:
-    outcome = only("[champion.auc]\nworse_by_at_most = 1.0", champion=delays())
-    assert not outcome.passed
-    assert "it is a regression" in outcome.reason
 
 
 def test_slices_are_listed_with_their_intervals_and_small_ones_are_not_judged() -> None:
