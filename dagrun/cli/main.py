@@ -20,7 +20,7 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, HALTED, STORE, INTERRUPTED = 1, 2, 3, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC, _CONTRACT = (
     f"dagrun.cli.{name}_commands"
     for name in (
         "pipeline",
@@ -32,6 +32,7 @@ _PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFI
         "bundle",
         "entrance",
         "traffic",
+        "contract",
     )
 )
 COMMANDS = {
@@ -50,6 +51,7 @@ COMMANDS = {
     "du": f"{_STORE}:du",
     "pin": f"{_STORE}:pin",
     "unpin": f"{_STORE}:unpin",
+    "contract": f"{_CONTRACT}:contract",
     "spec": f"{_SPEC}:spec",
     "bundle": f"{_BUNDLE}:bundle",
     "registry": f"{_MODEL}:registry",
