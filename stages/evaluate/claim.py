@@ -45,6 +45,7 @@ class Claim:
         items: what it is held against; every one of them must hold.
         aside: parts that are listed and not judged.
         nothing: what is said when there is no item, and whether that passes.
+        against: the baseline or champion that it compares with.
         among: what the items are called, as `slices`.
         show: how its numbers are written.
     """
@@ -55,6 +56,7 @@ class Claim:
     items: Sequence[Item]
     aside: tuple[Part, ...] = ()
     nothing: tuple[bool, str] = (False, "there is nothing to judge")
+    against: str = ""
     among: str = ""
     measured: bool = False
     show: Callable[[float], str] = "{:.6g}".format

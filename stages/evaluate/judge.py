@@ -130,6 +130,7 @@ def _claims(gate: Gate, report: Report | RegressionReport, evidence: Evidence) -
             condition="better_than_baseline_by",
             wanted=gate.better_than_baseline_by,
             items=[Item(told=told, value=ahead)],
+            against=f"baseline {name!r}",
         )
 
 
@@ -173,6 +174,7 @@ def _judged(claim: Claim, known: dict[int, tuple[float, float] | None], level: f
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,
         confident=gate.confident,
+        against=claim.against,
         passed=margin(worst) >= 0,
         reason=f"{worst.told} {show(worst.value)}{ended}{among}, {wanted}{confident}",
         measured=claim.measured,

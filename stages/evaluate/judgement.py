@@ -49,6 +49,7 @@ class Outcome:
         found: the number that was; of several parts the one nearest to refusal. None without any.
         low, high: ends of its interval; None without one.
         confident: whether the interval's end had to hold, not only the number.
+        against: the baseline or champion it was compared with; "" for none.
         passed: whether the condition holds.
         reason: the same in words.
         measured: whether a clock had a part in it.
@@ -62,6 +63,7 @@ class Outcome:
     low: float | None = None
     high: float | None = None
     confident: bool = False
+    against: str = ""
     passed: bool
     reason: str
     measured: bool = False

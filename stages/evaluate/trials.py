@@ -94,7 +94,14 @@ def champion_claim(gate: Gate, condition: str, wanted: float, evidence: Evidence
             told = f"{gate.metric} is {ours(every):.6g}, that of champion {rival.name} is "
             told += f"{theirs(every):.6g}: worse by"
             items.append(Item(told=told, value=worse(every), measure=worse))
-    return Claim(gate=gate, condition=condition, wanted=wanted, items=items, nothing=nothing)
+    return Claim(
+        gate=gate,
+        condition=condition,
+        wanted=wanted,
+        items=items,
+        nothing=nothing,
+        against=f"champion {rival.name}" if rival else "",
+    )
 
 
 def _worse(gate: Gate, before: Measure, after: Measure) -> Measure:
@@ -141,11 +148,17 @@ def latency_claim(gate: Gate, condition: str, wanted: float, evidence: Evidence)
     value = statistics.median(times) if gate.quantile == 0.5 else float(times[at[0]])
     item = Item(told=f"latency of a row ({which}) is", value=float(value), interval=interval)
     return Claim(
-        gate=gate, condition=condition, wanted=wanted, items=[item], measured=True, show=_seconds
+        gate=gate,
+        condition=condition,
+        wanted=wanted,
+        items=[item],
+        measured=True,
+        show=show_seconds,
     )
 
 
-def _seconds(value: float) -> str:
+def show_seconds(value: float) -> str:
+    """Return seconds in the unit that fits."""
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
         if value * factor >= 1:
             return f"{value * factor:.3g} {unit}"
