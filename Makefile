@@ -11,7 +11,7 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine fingerprint refusals large store features scaling serving layouts
+BENCHMARKS := engine fingerprint refusals large store features scaling serving layouts validation
 # Messages that other packages bring by the same names: a descriptor set, for a pool of its own.
 DESCRIBED := open_inference_v2
 PROTOS := $(filter-out $(DESCRIBED:=.proto),$(notdir $(wildcard proto/*.proto)))
