@@ -151,7 +151,7 @@ def main() -> None:
     session.ratio("seconds: dagrun / polars", "dagrun seconds", "polars seconds", better="lower")
     peers = {"dagrun-beside": contenders["dagrun"]}
     peers |= {peer: by_peer(peer, path) for peer in ("pandera", "great_expectations")}
-    session.rounds(peers, count=1 if quick else 3, unit="s")
+    session.rounds(peers, count=1, unit="s")
     for peer in ("pandera", "great_expectations"):
         session.ratio(f"seconds: {peer} / dagrun", f"{peer} seconds", "dagrun-beside seconds")
     session.finish()

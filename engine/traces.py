@@ -38,7 +38,8 @@ def _users_frames(report: traceback.TracebackException) -> list[str]:
     if not (stack and _is_ours(stack[-1])):
         return []
     into = dropwhile(_is_ours, stack)
-    return traceback.StackSummary.from_list(takewhile(lambda one: not _is_ours(one), into)).format()
+    users = list(takewhile(lambda frame: not _is_ours(frame), into))
+    return traceback.StackSummary.from_list(users).format()
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:
