@@ -139,7 +139,9 @@ def main() -> None:
     if not path.exists():
         table = make_table(rows)
         table.write_parquet(path, row_group_size=262_144)
-        table.head(1_000).with_columns(origin=pl.lit("nowhere")).write_parquet(SCRATCH / "bad.parquet")
+        table.head(1_000).with_columns(origin=pl.lit("nowhere")).write_parquet(
+            SCRATCH / "bad.parquet"
+        )
         del table
     assert by_dagrun(path)
     assert not by_dagrun(SCRATCH / "bad.parquet")
