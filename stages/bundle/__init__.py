@@ -27,6 +27,8 @@ from dagrun.stages.versions import (
     NameInvalid,
     NothingToRollBack,
     NotRegistered,
+    VerdictOfAnother,
+    VersionRefused,
 )
 
 __all__ = [
@@ -67,6 +69,8 @@ __all__ = [
     "Shift",
     "ShiftLimits",
     "ThresholdInvalid",
+    "VerdictOfAnother",
+    "VersionRefused",
     "check",
     "contributions",
     "explain",
