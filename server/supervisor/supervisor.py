@@ -12,7 +12,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.server.supervisor.site import site
+from dagrun.server.supervisor.staging import Staging
 from dagrun.stages.catalog import Catalog
 
 _OVERTIME = 5.0
@@ -77,6 +78,7 @@ def serve(
     asked = settings or FleetSettings()
     catalog = Catalog(store) if store else None
     watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
+    staging = Staging(store, watch.models if store else (), asked.replay, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -103,9 +105,11 @@ def serve(
                     report(line)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
-                _look_after(fleet, watch, conducting, signals, asked, report)
+                looks = (lambda: conducting.look(fleet), staging.look)
+                _look_after(fleet, watch, looks, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
+            staging.close()
             _kill(fleet, log)
     for line in ended(fleet.totals()):
         report(line)
@@ -126,16 +130,17 @@ def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | N
 def _look_after(
     fleet: Fleet,
     watch: Watch,
-    conducting: Conducting,
+    looks: Iterable[Callable[[], object]],
     signals: _Signals,
     settings: FleetSettings,
     report: Report,
 ) -> None:
-    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
+    """Keep the workers alive, `looks` taken and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
-        conducting.look(fleet)
+        for look in looks:
+            look()
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
