@@ -44,11 +44,12 @@ class Staging:
         """
         self._command, self._report = list(command), report
         self._book = ReplayBook(store) if store and command else None
-        refs = store.refs if store else None
-        self._paths = {
-            name: refs.paths(alias_ref(name, STAGING))[0] for name in (models if refs else ())
-        }
-        self._seen = dict.fromkeys(self._paths, _UNSEEN)
+        self._paths = (
+            {name: store.refs.paths(alias_ref(name, STAGING))[0] for name in models}
+            if store
+            else {}
+        )
+        self._seen: dict[str, Stamp] = dict.fromkeys(self._paths, _UNSEEN)
         self._due: list[str] = []
         self._running: tuple[str, subprocess.Popen[bytes]] | None = None
 
