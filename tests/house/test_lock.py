@@ -28,6 +28,7 @@ LOCKS = [
     "proto/requirements.lock",
     "tests/peers/grpc_requests.lock",
     "tests/peers/mlserver.lock",
+    "tests/peers/moto.lock",
     "tests/peers/tritonclient.lock",
 ]
 
