@@ -43,6 +43,7 @@ def serve(
     drain: float,
     log: bool,
     log_folder: str | None,
+    log_keep: float | None,
     **entrance: Any,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
@@ -60,6 +61,7 @@ def serve(
             trace=trace,
             drain_seconds=drain,
             prediction_log=folder,
+            log_keep=log_keep or 0.0,
             **entrance_settings(**entrance),
         ),
         http_port=(port and port + 1) if http_port is None else http_port,

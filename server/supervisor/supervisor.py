@@ -21,6 +21,7 @@ from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe.port import HttpPort
 from dagrun.server.serving.exposure import entrance
+from dagrun.server.serving.http_tls import HttpTls
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
@@ -78,7 +79,7 @@ def serve(
     asked = settings or FleetSettings()
     catalog = Catalog(store) if store else None
     watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
-    staging = Staging(store, watch.models if store else (), asked.replay, report)
+    staging = Staging(store, watch.models, asked.replay, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -98,20 +99,23 @@ def serve(
             on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
-        http.serve(site(fleet, held.address, shared, doors))
+        tls = HttpTls(doors.certificate, Path(folder))
+        http.serve(site(fleet, held.address, shared, doors), tls.context)
+        looks = (lambda: conducting.look(fleet), staging.look, doors.look_again, tls.look_again)
         try:
             if _start(fleet, routes, signals, asked.poll_seconds):
-                for line in started(fleet, held.address, http.address, layout, shared, doors):
-                    report(line)
+                _tell(started(fleet, held.address, http.address, layout, shared, doors), report)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
-                looks = (lambda: conducting.look(fleet), staging.look)
                 _look_after(fleet, watch, looks, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
-            staging.close()
-            _kill(fleet, log)
-    for line in ended(fleet.totals()):
+            _kill(fleet, staging, log)
+    _tell(ended(fleet.totals()), report)
+
+
+def _tell(lines: Iterable[str], report: Report) -> None:
+    for line in lines:
         report(line)
 
 
@@ -164,7 +168,8 @@ def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> 
         report("stopping at once: what is in flight is dropped")
 
 
-def _kill(fleet: Fleet, log: ServedLog | None) -> None:
+def _kill(fleet: Fleet, staging: Staging, log: ServedLog | None) -> None:
+    staging.close()
     if log:
         log.note(fleet.served, {})
     fleet.kill()
