@@ -20,7 +20,7 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC, _LINEAGE = (
     f"dagrun.cli.{name}_commands"
     for name in (
         "pipeline",
@@ -32,6 +32,7 @@ _PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFI
         "bundle",
         "entrance",
         "traffic",
+        "lineage",
     )
 )
 COMMANDS = {
@@ -44,6 +45,7 @@ COMMANDS = {
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
     "logs": f"{_HISTORY}:logs",
+    "reproduce": f"{_LINEAGE}:reproduce",
     "diff": f"{_HISTORY}:diff",
     "fsck": f"{_STORE}:fsck",
     "gc": f"{_STORE}:gc",
