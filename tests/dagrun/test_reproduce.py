@@ -38,9 +38,9 @@ def parts(rows: pl.DataFrame, part: int) -> pl.DataFrame:
 def features(parts: pl.DataFrame):
     return FEATURES.fit_transform(parts, label="late")
 
-@stage(timeout="5m")
+@stage
 def model(ctx: Context, spec: FeatureSpec, matrix: pl.DataFrame, depth: int = 3) -> Booster:
-    return fit_xgboost(matrix, matrix, seed=ctx.seed, max_depth=depth, rounds=5)
+    return fit_xgboost(matrix, matrix, seed=ctx.seed, max_depth=depth, rounds=5, nthread=1)
 
 @stage
 def bundle(ctx: Context, spec: FeatureSpec, model: Booster, rows: pl.DataFrame) -> Bundle:
@@ -95,6 +95,10 @@ def stored(project: ProjectFolder) -> list[tuple[str, int]]:
 def test_params_seed_mapped_stages_and_processes_of_their_own_come_out_the_same(
     published: ProjectFolder, call: Call
 ) -> None:
+    published.edit("pipeline.py", "@stage\ndef model", '@stage(timeout="5m")\ndef model')
+    git(published.root, "commit", "-qam", "a limit, which is not in the key")
+    again = ("--seed", "7", "-p", "model.depth=2", "--force", "bundle")
+    assert call("run", "--executor", "inline", *again).code == 0
     before = stored(published)
     answer = call("reproduce", "late@champion", "-o", "again.bundle")
     assert answer.code == 0, answer.err + answer.out
