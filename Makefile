@@ -148,6 +148,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	echo doit==0.37.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/doit.lock
 	echo apache-hamilton==1.90.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/hamilton.lock
 	echo joblib==1.6.0 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/joblib.lock
+	$(UV) $(COMPILE) --python-version 3.11 --no-annotate benchmarks/peers/mlserver_flights.in -o benchmarks/peers/mlserver_flights.lock
 	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
 	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock

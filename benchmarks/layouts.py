@@ -20,9 +20,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import serving
 from serving_peers import flights
+from serving_peers.bodies import PREDICT, own_requests
 from serving_peers.load import Grpc, drive
+from serving_peers.measuring import Measured
+from serving_peers.peer import running
 from session import Session, is_quick
 
 ONE_CORE = ((1, 1), (1, 4), (1, 8), (1, 16), (2, 4))
@@ -88,11 +90,11 @@ def serving_on(cores: set[int], workers: int, threads: int, bundle: Path) -> Ite
             process.terminate()
 
 
-def measured(layout: Layout, bodies: serving.Bodies, count: int) -> serving.Measured:
+def measured(layout: Layout, bodies: Sequence[bytes], count: int) -> Measured:
     """Return requests per second, CPU time of each, and the latencies."""
-    opened = [Grpc(layout.address, serving.PREDICT) for _ in range(CONNECTIONS)]
+    opened = [Grpc(layout.address, PREDICT) for _ in range(CONNECTIONS)]
     before = layout.seconds()
-    outcome = drive(opened, STREAMS, bodies.grpc, count)
+    outcome = drive(opened, STREAMS, bodies, count)
     used = layout.seconds() - before
     for connection in opened:
         connection.socket.close()
@@ -111,7 +113,7 @@ def main() -> None:
     session = Session("layouts", quick=quick, packages=("grpcio", "protobuf", "xgboost-cpu"))
     cores = sorted(os.sched_getaffinity(0))
     one, last = {cores[0]}, cores[-1]
-    bodies = serving.Bodies(flights.rows(2_000, 7))
+    bodies = own_requests(flights.live())
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         bundle = Path(name) / "flights.bundle"
         bundle.write_bytes(flights.bundle().to_bytes())
@@ -122,7 +124,8 @@ def main() -> None:
             for workers, threads in wanted
         ]
         for echo in ECHOES:
-            peer = stack.enter_context(serving.running(echo, cores[0], bundle))
+            peer = stack.enter_context(running(echo, cores[0], Path(name)))
+            peer.wake()
             layouts.append(Layout(name=echo, address=peer.address, processes=[peer.process_id]))
         count = 1_000 if quick else 10_000
         rounds = []

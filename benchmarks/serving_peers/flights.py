@@ -27,7 +27,7 @@ from dagrun.stages.train import fit_xgboost
 
 CARRIERS = ["9E", "AA", "B6", "DL", "EV", "MQ", "UA", "US", "WN"]
 DESTINATIONS = [f"{first}{second}A" for first in "ABCDEFGH" for second in "KLMNOPQR"]
-TRAINING_ROWS, TREES = 20_000, 200
+TRAINING_ROWS, TREES, TABLE_ROWS = 20_000, 200, 1_000
 FEATURES = feature_set(
     standardize("distance", "wind_speed", "temp"),
     log1p("precip"),
@@ -60,6 +60,16 @@ def rows(count: int, seed: int) -> pl.DataFrame:
         for _ in range(count)
     ]
     return pl.DataFrame(data)
+
+
+def live() -> pl.DataFrame:
+    """Return the rows that are asked about: 2,000, none of which was trained on."""
+    return rows(2_000, 7)
+
+
+def table() -> pl.DataFrame:
+    """Return the first 1,000 of them."""
+    return live().head(TABLE_ROWS)
 
 
 def bundle() -> Bundle:

@@ -1,11 +1,10 @@
-"""The gRPC contenders: dagrun's server, and echoes that show what grpcio itself can do.
+"""Echoes on gRPC, with the very options of dagrun's server: what grpcio itself can do.
 
-`python -m serving_peers.grpc_peer KIND CORE BUNDLE`, KIND being one of
-  dagrun   the server as it is
+`python -m serving_peers.grpc_peer KIND CORE FOLDER`, KIND being one of
   echo     sends each request back as it came, nothing parsed: the ceiling of grpcio
   parse    parses the same request and sends a constant answer
+  parse-pool  the same on dagrun's own pool of threads
   parse-aio   the same on grpc.aio
-  parse-pool  `parse` on dagrun's own pool of threads
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ import asyncio
 import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
 import grpc.aio
 
 from dagrun.proto import dagrun_v1_pb2 as pb
-from dagrun.server.serving import Models, Server, ServerSettings, load
+from dagrun.server.serving import ServerSettings
+from dagrun.server.serving.limits import options
 from dagrun.server.serving.pool import Pool
 from serving_peers.control import obey, pin
 
-THREADS = 8
+SETTINGS = ServerSettings()
 ADDRESS = "127.0.0.1:0"
 CONSTANT = pb.PredictResponse(
     answers=[pb.Answer(probability=0.3, margin=-0.8, confidence=0.7)],
@@ -67,26 +66,23 @@ class Answering(grpc.GenericRpcHandler):
 
 
 def main() -> None:
-    kind, core, bundle = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    kind, core = sys.argv[1], int(sys.argv[2])
     pin(core)
-    if kind == "dagrun":
-        settings = ServerSettings(port=0, threads=THREADS)
-        with Server(Models([load(bundle)]), settings) as server:
-            obey(server.port, lambda: server.prediction.answered)
-    elif kind == "parse-aio":
-        asyncio.run(_serve_async(Answering(kind)))
-    else:
-        answering = Answering(kind)
-        pool = Pool(THREADS, "peer") if kind == "parse-pool" else ThreadPoolExecutor(THREADS)
-        server = grpc.server(pool, [answering])
-        port = server.add_insecure_port(ADDRESS)
-        server.start()
-        obey(port, answering.answered)
-        server.stop(0).wait()
+    answering = Answering(kind)
+    if kind == "parse-aio":
+        asyncio.run(_serve_async(answering))
+        return
+    threads = SETTINGS.threads
+    pool = Pool(threads, "peer") if kind == "parse-pool" else ThreadPoolExecutor(threads)
+    server = grpc.server(pool, [answering], options=options(SETTINGS))
+    port = server.add_insecure_port(ADDRESS)
+    server.start()
+    obey(port, answering.answered)
+    server.stop(0).wait()
 
 
 async def _serve_async(answering: Answering) -> None:
-    server = grpc.aio.server(handlers=[answering])
+    server = grpc.aio.server(handlers=[answering], options=options(SETTINGS))
     port = server.add_insecure_port(ADDRESS)
     await server.start()
     await asyncio.to_thread(obey, port, answering.answered)

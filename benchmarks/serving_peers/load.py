@@ -2,10 +2,12 @@
 
 h2load sends one body again and again; this sends as many different ones as it is given. All bytes
 are made before the clock starts: while it runs, requests are only written and responses only
-counted, so one core of load outruns one core of server several times over (see `floor` in the
-session). It is a closed loop: each of so many places sends its next request when its last one is
-answered. HTTP/2 is spoken just as far as a gRPC server needs it, over several connections with
-several streams each; HTTP/1.1 with keep-alive, one request at a time on each connection.
+counted, so one core of load outruns one core of server (see the ratio to h2load in the session).
+`drive` is a closed loop: each of so many places sends its next request when its last one is
+answered. `pace` is an open one: requests are due at given moments, whatever was answered, and a
+latency counts from the moment that its request was due. HTTP/2 is spoken just as far as a gRPC
+server needs it, over several connections with several streams each; HTTP/1.1 with keep-alive, one
+request at a time on each connection.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import selectors
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -45,7 +48,9 @@ class Connection(Protocol):
 
     socket: socket.socket
 
-    def send(self, body: bytes) -> None: ...
+    def send(self, body: bytes, since: float = 0.0) -> None:
+        """Send a request whose latency counts from `since`, by default from now."""
+        ...
 
     def receive(self, outcome: Outcome) -> int:
         """Read what has come; return how many requests ended."""
@@ -75,6 +80,34 @@ def drive(
     return outcome
 
 
+def pace(
+    connections: Sequence[Connection], places: int, bodies: Sequence[bytes], due: Sequence[float]
+) -> Outcome:
+    """Send a request at each moment of `due` (seconds from the start, ascending).
+
+    One that finds no place free waits for one, and its latency grows meanwhile.
+    """
+    outcome = Outcome()
+    free = deque(connection for _ in range(places) for connection in connections)
+    bodies_left, sent, left = cycle(bodies), 0, len(due)
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+        start = time.perf_counter()
+        while left:
+            now = time.perf_counter() - start
+            while free and sent < len(due) and due[sent] <= now:
+                free.popleft().send(next(bodies_left), start + due[sent])
+                sent += 1
+            # Never sleeps: a timer of the kernel is far too coarse.
+            for key, _ in selector.select(0):
+                ended = key.data.receive(outcome)
+                left -= ended
+                free.extend([key.data] * ended)
+        outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
 class Grpc:
     """An HTTP/2 connection that calls one unary method."""
 
@@ -92,7 +125,7 @@ class Grpc:
             + _frame(_WINDOW, 0, 0, struct.pack(">I", _WIDE))
         )
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytes, since: float = 0.0) -> None:
         stream, self._next = self._next, self._next + 2
         self._window -= len(body)
         if self._window < 0:
@@ -100,7 +133,7 @@ class Grpc:
         frames = _frame(_HEADERS, _END_HEADERS, stream, self._headers) + b"".join(
             _frame(_DATA, _END_STREAM if end else 0, stream, part) for part, end in _parts(body)
         )
-        self._under_way[stream] = time.perf_counter()
+        self._under_way[stream] = since or time.perf_counter()
         self.socket.sendall(frames)
 
     def receive(self, outcome: Outcome) -> int:
@@ -168,9 +201,9 @@ class Http:
         ).encode()
         self._started, self._rest = 0.0, b""
 
-    def send(self, body: bytes) -> None:
+    def send(self, body: bytes, since: float = 0.0) -> None:
         message = b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
-        self._started = time.perf_counter()
+        self._started = since or time.perf_counter()
         self.socket.sendall(message)
 
     def receive(self, outcome: Outcome) -> int:

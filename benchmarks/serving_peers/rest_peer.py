@@ -1,12 +1,13 @@
 """The REST contenders: FastAPI on uvicorn (uvloop, httptools), one worker, access log off.
 
-`python -m serving_peers.rest_peer KIND CORE BUNDLE`, KIND being one of
-  echo     validates the row and answers a constant: what FastAPI itself can do
-  row      the very scorer that dagrun's server uses, in an `async def` endpoint
-  xgboost  dagrun's row function, then XGBoost's Python API on a NumPy array
-  pandas   as tutorials do it: a one-row pandas frame, the features in pandas, XGBoost's DMatrix
+`python -m serving_peers.rest_peer KIND CORE FOLDER`, KIND being one of
+  rest-echo     validates the row and answers a constant: what FastAPI itself can do
+  rest-row      the very scorer that dagrun's server uses, in an `async def` endpoint
+  rest-xgboost  dagrun's row function, then XGBoost's Python API on a NumPy array
+  rest-pandas   as tutorials do it: a one-row pandas frame, features in pandas, XGBoost's DMatrix
 Each validates the row with a pydantic model and answers the same fields as dagrun. `/table` scores
-a JSON list of rows; all kinds but pandas do that with `dagrun.stages.bundle.score`.
+a JSON list of rows: `rest-row` with `dagrun.stages.bundle.score`, `rest-xgboost` with the row
+function and one call of XGBoost's Python API for all rows, `rest-pandas` with one frame.
 """
 
 from __future__ import annotations
@@ -57,16 +58,28 @@ def row_scorer(bundle: Bundle) -> ScoreRow:
     return lambda row: scorer.score(_plain(row, names))
 
 
-def xgboost_scorer(bundle: Bundle) -> ScoreRow:
+def xgboost_scorer(bundle: Bundle) -> Callable[[list[Row]], list[Scores]]:
     """Score with dagrun's features and XGBoost's Python API: the best that is documented."""
     function, names = bundle.spec.row_function(), [column.name for column in bundle.spec.inputs]
     model = xgboost.Booster({"nthread": 1})
     model.load_model(bytearray(bundle.booster.ubj))
 
-    def scored(row: Row) -> Scores:
-        values = np.array([function(_plain(row, names))], np.float32)
-        margin = float(model.inplace_predict(values, predict_type="margin")[0])
-        return margin, float(1.0 / (1.0 + np.exp(np.float32(-margin))))
+    def scored(rows: list[Row]) -> list[Scores]:
+        values = np.array([function(_plain(row, names)) for row in rows], np.float32)
+        margins = model.inplace_predict(values, predict_type="margin")
+        return list(zip(margins.tolist(), (1.0 / (1.0 + np.exp(-margins))).tolist(), strict=True))
+
+    return scored
+
+
+def frame_scorer(bundle: Bundle) -> Callable[[list[Row]], list[Scores]]:
+    """Score a table with dagrun's own batch path."""
+    schema = {column.name: column.frame_dtype for column in bundle.spec.inputs}
+
+    def scored(rows: list[Row]) -> list[Scores]:
+        frame = pl.DataFrame([row.model_dump() for row in rows], schema=schema)
+        scores = score(bundle, frame, nthread=1).select("margin", "probability")
+        return list(scores.iter_rows())
 
     return scored
 
@@ -97,28 +110,31 @@ def answer(bundle: Bundle, margin: float, probability: float) -> dict[str, Any]:
 def application(kind: str, bundle: Bundle, answered: itertools.count[int]) -> FastAPI:
     """Return the application of one kind."""
     app = FastAPI()
-    if kind == "pandas":
+    if kind == "rest-pandas":
         from serving_peers.pandas_features import table_scorer
 
-        frame_scorer = table_scorer(bundle)
+        pandas_scored = table_scorer(bundle)
 
         # Tutorials write `def`, which FastAPI runs on a pool of threads.
         @app.post("/predict")
         def predict_frame(row: Row) -> dict[str, Any]:
-            ((margin, probability),) = frame_scorer([row.model_dump()])
+            ((margin, probability),) = pandas_scored([row.model_dump()])
             next(answered)
             return answer(bundle, margin, probability)
 
         @app.post("/table")
         def predict_frames(rows: list[Row]) -> list[dict[str, Any]]:
-            scores = frame_scorer([row.model_dump() for row in rows])
+            scores = pandas_scored([row.model_dump() for row in rows])
             next(answered)
             return [answer(bundle, *pair) for pair in scores]
 
         return app
-    scorers = {"row": row_scorer, "xgboost": xgboost_scorer}
-    scored = scorers[kind](bundle) if kind in scorers else lambda row: (-0.8, 0.3)
-    schema = {column.name: column.frame_dtype for column in bundle.spec.inputs}
+    if kind == "rest-xgboost":
+        table_scored = xgboost_scorer(bundle)
+        scored: ScoreRow = lambda row: table_scored([row])[0]  # noqa: E731
+    else:
+        table_scored = frame_scorer(bundle)
+        scored = row_scorer(bundle) if kind == "rest-row" else lambda row: (-0.8, 0.3)
 
     @app.post("/predict")
     async def predict(row: Row) -> dict[str, Any]:
@@ -128,20 +144,19 @@ def application(kind: str, bundle: Bundle, answered: itertools.count[int]) -> Fa
 
     @app.post("/table")
     def predict_table(rows: list[Row]) -> list[dict[str, Any]]:
-        frame = pl.DataFrame([row.model_dump() for row in rows], schema=schema)
-        scores = score(bundle, frame, nthread=1).select("margin", "probability")
+        scores = table_scored(rows)
         next(answered)
-        return [answer(bundle, *pair) for pair in scores.iter_rows()]
+        return [answer(bundle, *pair) for pair in scores]
 
     return app
 
 
 def main() -> None:
-    kind, core, bundle = sys.argv[1], int(sys.argv[2]), read_bundle(Path(sys.argv[3]))
+    kind, core, bundle = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]) / "flights.bundle"
     pin(core)
     count, asked = itertools.count(), itertools.count()
     config = uvicorn.Config(
-        application(kind, bundle, count),
+        application(kind, read_bundle(bundle), count),
         host="127.0.0.1",
         port=0,
         loop="uvloop",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -72,17 +73,19 @@ class Shape:
         arrays[0] = arrays[0].cast(self.schema.types[0], safe=False)
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def from_table(self, table: Table) -> pa.Table:
-        """Return a table's rows as Arrow."""
-        scores = table.scores
+    def from_tables(self, tables: Sequence[Table]) -> pa.Table:
+        """Return the rows of tables that have the same columns as Arrow."""
+        scores = pl.concat([table.scores for table in tables])
         prediction = scores["value" if "value" in scores.columns else "probability"]
         # A regression's value is its margin.
         margin = scores["margin"] if "margin" in scores.columns else prediction
+        sizes = [len(table.frame) for table in tables]
+        at = np.repeat([table.at // 1000 for table in tables], sizes)
         own = {
-            "time": pl.lit(table.at // 1000).cast(pl.Datetime("us", "UTC")),
+            "time": pl.lit(pl.Series(at, dtype=pl.Int64)).cast(pl.Datetime("us", "UTC")),
             "request_id": pl.lit(None, pl.String),
             "key": pl.lit(None, pl.String),
-            "arm": pl.lit(table.model.labels.arm or None, pl.String),
+            "arm": pl.lit(tables[0].model.labels.arm or None, pl.String),
             "margin": pl.lit(margin),
             "prediction": pl.lit(prediction),
         }
@@ -90,7 +93,8 @@ class Shape:
             RAW + column.name: pl.col(column.name).cast(column.frame_dtype)
             for column in self._inputs
         }
-        return table.frame.select(**own, **raw).to_arrow().cast(self.schema)
+        frame = pl.concat([table.frame for table in tables])
+        return frame.select(**own, **raw).to_arrow().cast(self.schema)
 
     def whole(self, parts: Sequence[pa.Table]) -> pa.Table:
         """Return the parts as one table with all columns of a file."""

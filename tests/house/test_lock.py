@@ -19,6 +19,7 @@ LOCKS = [
     "benchmarks/peers/doit.lock",
     "benchmarks/peers/hamilton.lock",
     "benchmarks/peers/joblib.lock",
+    "benchmarks/peers/mlserver_flights.lock",
     "benchmarks/peers/prefect.lock",
     "benchmarks/peers/projects.lock",
     "benchmarks/peers/redun.lock",
