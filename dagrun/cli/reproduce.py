@@ -89,8 +89,8 @@ def _open(name: str, pipeline: str | None) -> tuple[str, Bundle]:
 
 def _compare(before: Bundle, after: Bundle) -> str:
     """Say where the manifests of two bundles differ: members by digest, figures by value."""
-    manifests = (json.loads(unpack(each.to_bytes())["manifest.json"]) for each in (before, after))
-    return describe_documents(*manifests, _MOST)
+    old, new = (json.loads(unpack(each.to_bytes())["manifest.json"]) for each in (before, after))
+    return describe_documents(old, new, _MOST)
 
 
 def _document(

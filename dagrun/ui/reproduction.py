@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dagrun.engine.checks.reproduce import Fate, Rebuilt, Reproduction
 from dagrun.engine.events import Difference
+from dagrun.engine.explaining.explain import Cause
 from dagrun.ui.causes import cause_lines
 from dagrun.ui.columns import Cell, aligned
 from dagrun.ui.quantities import counted, seconds, short, short_run
@@ -58,12 +59,12 @@ def _note(stage: Rebuilt) -> str:
 def _unlike_then(stages: Sequence[Rebuilt]) -> list[str]:
     """Return what determines the stages and is not as recorded, each thing once."""
     told: dict[tuple[object, ...], list[str]] = {}
-    first = {}
+    first: dict[tuple[object, ...], Cause] = {}
     for stage in stages:
         for cause in stage.causes:
             key = (cause.kind, cause.name, cause.before, cause.after)
             told.setdefault(key, []).append(stage.stage)
-            first[key] = cause
+            first.setdefault(key, cause)
     if not told:
         return []
     lines = [paint("not as it was recorded:", "warn")]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dagrun.engine.checks.differences import compare_outputs
 from dagrun.engine.checks.recorded import (
     Followed,
     files_read,
@@ -28,7 +29,6 @@ from dagrun.engine.checks.recorded import (
     run_behind,
 )
 from dagrun.engine.checks.scene import Scene, bring, scene_of_commit, scene_of_tree
-from dagrun.engine.checks.verify import compare_outputs
 from dagrun.engine.errors import DagrunError, DefinitionError
 from dagrun.engine.events import Difference, Event, Output, StageResult
 from dagrun.engine.explaining.explain import Cause
@@ -163,15 +163,18 @@ def _set_up(
     """Lay out the scene whose code is nearest to what was recorded: the commit's, or today's."""
     header: Mapping[str, Any] = run.header if run else {}
     file = header.get("file") or project.pipeline.relative_to(project.root).as_posix()
-    commit = header.get("commit")
+    commit = str(header.get("commit") or "")
     problems: list[str] = []
     found: list[tuple[Scene, Followed]] = []
     for place in ("commit", "tree"):
-        if place == "tree":
-            scene = scene_of_tree(project, file, folder / place)
-        elif not commit:
+        if place == "commit" and not commit:
             continue
-        elif (scene := scene_of_commit(project, file, commit, folder / place)) is None:
+        scene = (
+            scene_of_commit(project, file, commit, folder / place)
+            if place == "commit"
+            else scene_of_tree(project, file, folder / place)
+        )
+        if scene is None:
             problems.append(f"commit {commit[:7]} is not in this repository")
             continue
         for entry in entries.values():
