@@ -26,3 +26,25 @@ def reproduce(**options: Any) -> int:
     bundle comes out with the same digest.
     """
     return carry_out("dagrun.cli.reproduce:reproduce", options)
+
+
+@click.command(epilog="Example: dagrun lineage flights@champion; dagrun lineage --prediction r-17")
+@click.argument("name", metavar="[NAME[@ALIAS]|FILE]", required=False)
+@click.option(
+    "--prediction", metavar="REQUEST_ID", help="Begin with what was answered to this request."
+)
+@click.option(
+    "--log",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of the prediction log. [default: .dagrun/predictions]",
+)
+@click.option("--code", is_flag=True, help="Print the source of everything the stages reached.")
+@pipeline_option
+@json_option
+def lineage(**options: Any) -> int:
+    """Follow a model, or one answer, back to rows and code.
+
+    From the logged answer to the bundle that gave it, the run that made that, every stage with its
+    params and rows, the raw files with their digests, and the lines of code.
+    """
+    return carry_out("dagrun.cli.origins:lineage", options)

@@ -45,6 +45,7 @@ COMMANDS = {
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
     "logs": f"{_HISTORY}:logs",
+    "lineage": f"{_LINEAGE}:lineage",
     "reproduce": f"{_LINEAGE}:reproduce",
     "diff": f"{_HISTORY}:diff",
     "fsck": f"{_STORE}:fsck",

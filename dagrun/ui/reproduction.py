@@ -62,9 +62,9 @@ def _unlike_then(stages: Sequence[Rebuilt]) -> list[str]:
     first: dict[tuple[object, ...], Cause] = {}
     for stage in stages:
         for cause in stage.causes:
-            key = (cause.kind, cause.name, cause.before, cause.after)
-            told.setdefault(key, []).append(stage.stage)
-            first.setdefault(key, cause)
+            same = (cause.kind, cause.name, cause.before, cause.after)
+            told.setdefault(same, []).append(stage.stage)
+            first.setdefault(same, cause)
     if not told:
         return []
     lines = [paint("not as it was recorded:", "warn")]
