@@ -151,6 +151,8 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate benchmarks/peers/mlserver_flights.in -o benchmarks/peers/mlserver_flights.lock
 	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
 	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
+	printf 'pandera[polars]==0.32.0\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/pandera.lock
+	printf 'great-expectations==1.24.1\npandas<3\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/great_expectations.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
 	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock
 	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock

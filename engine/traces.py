@@ -1,10 +1,16 @@
-"""Tracebacks as their readers want them: their own frames, none of ours."""
+"""Tracebacks as their readers want them: their own frames, none of ours.
+
+What dagrun raises on purpose says by itself what is wrong, so only the user's line that led to it
+stands above the message.
+"""
 
 from __future__ import annotations
 
 import os
 import traceback
 from pathlib import Path
+
+from dagrun.engine.errors import DagrunError
 
 _HERE = Path(__file__).parent
 OWN_FOLDERS = (f"{_HERE}{os.sep}", f"{_HERE.parent / 'stages'}{os.sep}")
@@ -13,9 +19,17 @@ OWN_FOLDERS = (f"{_HERE}{os.sep}", f"{_HERE.parent / 'stages'}{os.sep}")
 def user_trace(error: BaseException) -> str:
     """Format a traceback without the frames of the engine and of the ready-made stages."""
     report = traceback.TracebackException.from_exception(error, capture_locals=False)
+    on_purpose = isinstance(error, DagrunError) and _is_ours(report.stack[-1])
     link: traceback.TracebackException | None = report
     while link is not None:
-        frames = [frame for frame in link.stack if not frame.filename.startswith(OWN_FOLDERS)]
-        link.stack = traceback.StackSummary.from_list(frames)
+        link.stack = traceback.StackSummary.from_list(
+            [frame for frame in link.stack if not _is_ours(frame)]
+        )
         link = link.__cause__ or link.__context__
+    if on_purpose:
+        return "".join([*report.stack.format()[-1:], str(error)])
     return "".join(report.format())
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(OWN_FOLDERS)

@@ -20,7 +20,7 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC, _LINEAGE = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
     f"dagrun.cli.{name}_commands"
     for name in (
         "pipeline",
@@ -32,9 +32,9 @@ _PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFI
         "bundle",
         "entrance",
         "traffic",
-        "lineage",
     )
 )
+_CONTRACT, _LINEAGE = (f"dagrun.cli.{name}_commands" for name in ("contract", "lineage"))
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
     "run": f"{_PIPELINE}:run",
@@ -53,6 +53,7 @@ COMMANDS = {
     "du": f"{_STORE}:du",
     "pin": f"{_STORE}:pin",
     "unpin": f"{_STORE}:unpin",
+    "contract": f"{_CONTRACT}:contract",
     "spec": f"{_SPEC}:spec",
     "bundle": f"{_BUNDLE}:bundle",
     "registry": f"{_MODEL}:registry",
