@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61grun/proto/dagrun_v1.proto\x12\tdagrun.v1\"\xba\x01\n\x05Value\x12\x16\n\x0c\x64ouble_value\x18\x01 \x01(\x01H\x00\x12\x15\n\x0bint64_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0cstring_value\x18\x03 \x01(\tH\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x12\x1a\n\x10timestamp_micros\x18\x05 \x01(\x03H\x00\x12\x1b\n\x11wall_clock_micros\x18\x06 \x01(\x03H\x00\x12\x13\n\tdate_days\x18\x07 \x01(\x05H\x00\x42\x06\n\x04kind\"\x7f\n\x03Row\x12*\n\x06values\x18\x01 \x03(\x0b\x32\x1a.dagrun.v1.Row.ValuesEntry\x12\x0b\n\x03key\x18\x02 \x01(\t\x1a?\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.dagrun.v1.Value:\x02\x38\x01\"k\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1c\n\x04rows\x18\x02 \x03(\x0b\x32\x0e.dagrun.v1.Row\x12\x18\n\x10include_features\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x99\x01\n\x06\x41nswer\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x0e\n\x06margin\x18\x02 \x01(\x02\x12\r\n\x05label\x18\x03 \x01(\x08\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\x02\x12\x12\n\x05value\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0fout_of_contract\x18\x07 \x03(\tB\x08\n\x06_value\"v\n\x0fPredictResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.dagrun.v1.Answer\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\"3\n\x13PredictTableRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05table\x18\x02 \x01(\x0c\"f\n\x14PredictTableResponse\x12\r\n\x05table\x18\x01 \x01(\x0c\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\"=\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1c\n\x04rows\x18\x02 \x03(\x0b\x32\x0e.dagrun.v1.Row\"R\n\x0b\x45xplanation\x12\x15\n\rcontributions\x18\x01 \x03(\x02\x12\x0c\n\x04\x62ias\x18\x02 \x01(\x02\x12\x0e\n\x06margin\x18\x03 \x01(\x02\x12\x0e\n\x06values\x18\x04 \x03(\x02\"\x7f\n\x0f\x45xplainResponse\x12,\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x16.dagrun.v1.Explanation\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\"M\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04type\x18\x02 \x01(\x0e\x32\x15.dagrun.v1.ColumnType\x12\x10\n\x08nullable\x18\x03 \x01(\x08\"\xd2\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rbundle_digest\x18\x03 \x01(\t\x12\x13\n\x0bspec_digest\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\"\n\x07\x63olumns\x18\x06 \x03(\x0b\x32\x11.dagrun.v1.Column\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x11\n\tthreshold\x18\x08 \x01(\x01\x12.\n\x07metrics\x18\t \x03(\x0b\x32\x1d.dagrun.v1.Model.MetricsEntry\x12\x14\n\x0ctrained_from\x18\n \x01(\t\x12\x12\n\ntrained_to\x18\x0b \x01(\t\x12.\n\x07lineage\x18\x0c \x03(\x0b\x32\x1d.dagrun.v1.Model.LineageEntry\x12\x16\n\x0erechecked_rows\x18\r \x01(\x03\x12\x1b\n\x13rechecked_different\x18\x0e \x01(\x03\x12\x0c\n\x04task\x18\x0f \x01(\t\x12<\n\x0fout_of_contract\x18\x12 \x03(\x0b\x32#.dagrun.v1.Model.OutOfContractEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a.\n\x0cLineageEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12OutOfContractEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.dagrun.v1.Model*\xd3\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLUMN_TYPE_DOUBLE\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_INT64\x10\x02\x12\x16\n\x12\x43OLUMN_TYPE_STRING\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_BOOL\x10\x04\x12\x19\n\x15\x43OLUMN_TYPE_TIMESTAMP\x10\x05\x12\x1a\n\x16\x43OLUMN_TYPE_WALL_CLOCK\x10\x06\x12\x14\n\x10\x43OLUMN_TYPE_DATE\x10\x07\x32\xb2\x03\n\nPrediction\x12@\n\x07Predict\x12\x19.dagrun.v1.PredictRequest\x1a\x1a.dagrun.v1.PredictResponse\x12O\n\x0cPredictTable\x12\x1e.dagrun.v1.PredictTableRequest\x1a\x1f.dagrun.v1.PredictTableResponse\x12J\n\rPredictStream\x12\x19.dagrun.v1.PredictRequest\x1a\x1a.dagrun.v1.PredictResponse(\x01\x30\x01\x12@\n\x07\x45xplain\x12\x19.dagrun.v1.ExplainRequest\x1a\x1a.dagrun.v1.ExplainResponse\x12\x38\n\x08GetModel\x12\x1a.dagrun.v1.GetModelRequest\x1a\x10.dagrun.v1.Model\x12I\n\nListModels\x12\x1c.dagrun.v1.ListModelsRequest\x1a\x1d.dagrun.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x64\x61grun/proto/dagrun_v1.proto\x12\tdagrun.v1\"\xba\x01\n\x05Value\x12\x16\n\x0c\x64ouble_value\x18\x01 \x01(\x01H\x00\x12\x15\n\x0bint64_value\x18\x02 \x01(\x03H\x00\x12\x16\n\x0cstring_value\x18\x03 \x01(\tH\x00\x12\x14\n\nbool_value\x18\x04 \x01(\x08H\x00\x12\x1a\n\x10timestamp_micros\x18\x05 \x01(\x03H\x00\x12\x1b\n\x11wall_clock_micros\x18\x06 \x01(\x03H\x00\x12\x13\n\tdate_days\x18\x07 \x01(\x05H\x00\x42\x06\n\x04kind\"\x7f\n\x03Row\x12*\n\x06values\x18\x01 \x03(\x0b\x32\x1a.dagrun.v1.Row.ValuesEntry\x12\x0b\n\x03key\x18\x02 \x01(\t\x1a?\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.dagrun.v1.Value:\x02\x38\x01\"k\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1c\n\x04rows\x18\x02 \x03(\x0b\x32\x0e.dagrun.v1.Row\x12\x18\n\x10include_features\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x99\x01\n\x06\x41nswer\x12\x13\n\x0bprobability\x18\x01 \x01(\x02\x12\x0e\n\x06margin\x18\x02 \x01(\x02\x12\r\n\x05label\x18\x03 \x01(\x08\x12\x12\n\nconfidence\x18\x04 \x01(\x02\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\x02\x12\x12\n\x05value\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0fout_of_contract\x18\x07 \x03(\tB\x08\n\x06_value\"\x83\x01\n\x0fPredictResponse\x12\"\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x11.dagrun.v1.Answer\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\x12\x0b\n\x03\x61rm\x18\x05 \x01(\t\"G\n\x13PredictTableRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05table\x18\x02 \x01(\x0c\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"s\n\x14PredictTableResponse\x12\r\n\x05table\x18\x01 \x01(\x0c\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\x12\x0b\n\x03\x61rm\x18\x05 \x01(\t\"=\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x1c\n\x04rows\x18\x02 \x03(\x0b\x32\x0e.dagrun.v1.Row\"R\n\x0b\x45xplanation\x12\x15\n\rcontributions\x18\x01 \x03(\x02\x12\x0c\n\x04\x62ias\x18\x02 \x01(\x02\x12\x0e\n\x06margin\x18\x03 \x01(\x02\x12\x0e\n\x06values\x18\x04 \x03(\x02\"\x7f\n\x0f\x45xplainResponse\x12,\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x16.dagrun.v1.Explanation\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\x03\x12\x15\n\rbundle_digest\x18\x04 \x01(\t\"M\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x04type\x18\x02 \x01(\x0e\x32\x15.dagrun.v1.ColumnType\x12\x10\n\x08nullable\x18\x03 \x01(\x08\"J\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rbundle_digest\x18\x03 \x01(\t\x12\r\n\x05share\x18\x04 \x01(\x01\"\xff\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x15\n\rbundle_digest\x18\x03 \x01(\t\x12\x13\n\x0bspec_digest\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\"\n\x07\x63olumns\x18\x06 \x03(\x0b\x32\x11.dagrun.v1.Column\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x11\n\tthreshold\x18\x08 \x01(\x01\x12.\n\x07metrics\x18\t \x03(\x0b\x32\x1d.dagrun.v1.Model.MetricsEntry\x12\x14\n\x0ctrained_from\x18\n \x01(\t\x12\x12\n\ntrained_to\x18\x0b \x01(\t\x12.\n\x07lineage\x18\x0c \x03(\x0b\x32\x1d.dagrun.v1.Model.LineageEntry\x12\x16\n\x0erechecked_rows\x18\r \x01(\x03\x12\x1b\n\x13rechecked_different\x18\x0e \x01(\x03\x12\x0c\n\x04task\x18\x0f \x01(\t\x12\x1c\n\x04\x61rms\x18\x10 \x03(\x0b\x32\x0e.dagrun.v1.Arm\x12\r\n\x05\x61lias\x18\x11 \x01(\t\x12<\n\x0fout_of_contract\x18\x12 \x03(\x0b\x32#.dagrun.v1.Model.OutOfContractEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a.\n\x0cLineageEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x34\n\x12OutOfContractEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.dagrun.v1.Model*\xd3\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLUMN_TYPE_DOUBLE\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_INT64\x10\x02\x12\x16\n\x12\x43OLUMN_TYPE_STRING\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_BOOL\x10\x04\x12\x19\n\x15\x43OLUMN_TYPE_TIMESTAMP\x10\x05\x12\x1a\n\x16\x43OLUMN_TYPE_WALL_CLOCK\x10\x06\x12\x14\n\x10\x43OLUMN_TYPE_DATE\x10\x07\x32\xb2\x03\n\nPrediction\x12@\n\x07Predict\x12\x19.dagrun.v1.PredictRequest\x1a\x1a.dagrun.v1.PredictResponse\x12O\n\x0cPredictTable\x12\x1e.dagrun.v1.PredictTableRequest\x1a\x1f.dagrun.v1.PredictTableResponse\x12J\n\rPredictStream\x12\x19.dagrun.v1.PredictRequest\x1a\x1a.dagrun.v1.PredictResponse(\x01\x30\x01\x12@\n\x07\x45xplain\x12\x19.dagrun.v1.ExplainRequest\x1a\x1a.dagrun.v1.ExplainResponse\x12\x38\n\x08GetModel\x12\x1a.dagrun.v1.GetModelRequest\x1a\x10.dagrun.v1.Model\x12I\n\nListModels\x12\x1c.dagrun.v1.ListModelsRequest\x1a\x1d.dagrun.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL_LINEAGEENTRY']._serialized_options = b'8\001'
   _globals['_MODEL_OUTOFCONTRACTENTRY']._loaded_options = None
   _globals['_MODEL_OUTOFCONTRACTENTRY']._serialized_options = b'8\001'
-  _globals['_COLUMNTYPE']._serialized_start=1967
-  _globals['_COLUMNTYPE']._serialized_end=2178
+  _globals['_COLUMNTYPE']._serialized_start=2135
+  _globals['_COLUMNTYPE']._serialized_end=2346
   _globals['_VALUE']._serialized_start=44
   _globals['_VALUE']._serialized_end=230
   _globals['_ROW']._serialized_start=232
@@ -51,34 +51,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTREQUEST']._serialized_end=468
   _globals['_ANSWER']._serialized_start=471
   _globals['_ANSWER']._serialized_end=624
-  _globals['_PREDICTRESPONSE']._serialized_start=626
-  _globals['_PREDICTRESPONSE']._serialized_end=744
-  _globals['_PREDICTTABLEREQUEST']._serialized_start=746
-  _globals['_PREDICTTABLEREQUEST']._serialized_end=797
-  _globals['_PREDICTTABLERESPONSE']._serialized_start=799
-  _globals['_PREDICTTABLERESPONSE']._serialized_end=901
-  _globals['_EXPLAINREQUEST']._serialized_start=903
-  _globals['_EXPLAINREQUEST']._serialized_end=964
-  _globals['_EXPLANATION']._serialized_start=966
-  _globals['_EXPLANATION']._serialized_end=1048
-  _globals['_EXPLAINRESPONSE']._serialized_start=1050
-  _globals['_EXPLAINRESPONSE']._serialized_end=1177
-  _globals['_COLUMN']._serialized_start=1179
-  _globals['_COLUMN']._serialized_end=1256
-  _globals['_MODEL']._serialized_start=1259
-  _globals['_MODEL']._serialized_end=1853
-  _globals['_MODEL_METRICSENTRY']._serialized_start=1705
-  _globals['_MODEL_METRICSENTRY']._serialized_end=1751
-  _globals['_MODEL_LINEAGEENTRY']._serialized_start=1753
-  _globals['_MODEL_LINEAGEENTRY']._serialized_end=1799
-  _globals['_MODEL_OUTOFCONTRACTENTRY']._serialized_start=1801
-  _globals['_MODEL_OUTOFCONTRACTENTRY']._serialized_end=1853
-  _globals['_GETMODELREQUEST']._serialized_start=1855
-  _globals['_GETMODELREQUEST']._serialized_end=1887
-  _globals['_LISTMODELSREQUEST']._serialized_start=1889
-  _globals['_LISTMODELSREQUEST']._serialized_end=1908
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1910
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1964
-  _globals['_PREDICTION']._serialized_start=2181
-  _globals['_PREDICTION']._serialized_end=2615
+  _globals['_PREDICTRESPONSE']._serialized_start=627
+  _globals['_PREDICTRESPONSE']._serialized_end=758
+  _globals['_PREDICTTABLEREQUEST']._serialized_start=760
+  _globals['_PREDICTTABLEREQUEST']._serialized_end=831
+  _globals['_PREDICTTABLERESPONSE']._serialized_start=833
+  _globals['_PREDICTTABLERESPONSE']._serialized_end=948
+  _globals['_EXPLAINREQUEST']._serialized_start=950
+  _globals['_EXPLAINREQUEST']._serialized_end=1011
+  _globals['_EXPLANATION']._serialized_start=1013
+  _globals['_EXPLANATION']._serialized_end=1095
+  _globals['_EXPLAINRESPONSE']._serialized_start=1097
+  _globals['_EXPLAINRESPONSE']._serialized_end=1224
+  _globals['_COLUMN']._serialized_start=1226
+  _globals['_COLUMN']._serialized_end=1303
+  _globals['_ARM']._serialized_start=1305
+  _globals['_ARM']._serialized_end=1379
+  _globals['_MODEL']._serialized_start=1382
+  _globals['_MODEL']._serialized_end=2021
+  _globals['_MODEL_METRICSENTRY']._serialized_start=1873
+  _globals['_MODEL_METRICSENTRY']._serialized_end=1919
+  _globals['_MODEL_LINEAGEENTRY']._serialized_start=1921
+  _globals['_MODEL_LINEAGEENTRY']._serialized_end=1967
+  _globals['_MODEL_OUTOFCONTRACTENTRY']._serialized_start=1969
+  _globals['_MODEL_OUTOFCONTRACTENTRY']._serialized_end=2021
+  _globals['_GETMODELREQUEST']._serialized_start=2023
+  _globals['_GETMODELREQUEST']._serialized_end=2055
+  _globals['_LISTMODELSREQUEST']._serialized_start=2057
+  _globals['_LISTMODELSREQUEST']._serialized_end=2076
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2078
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2132
+  _globals['_PREDICTION']._serialized_start=2349
+  _globals['_PREDICTION']._serialized_end=2783
 # @@protoc_insertion_point(module_scope)

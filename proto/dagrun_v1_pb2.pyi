@@ -90,36 +90,42 @@ class Answer(_message.Message):
     def __init__(self, probability: _Optional[float] = ..., margin: _Optional[float] = ..., label: bool = ..., confidence: _Optional[float] = ..., features: _Optional[_Iterable[float]] = ..., value: _Optional[float] = ..., out_of_contract: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
-    __slots__ = ("answers", "threshold", "model_version", "bundle_digest")
+    __slots__ = ("answers", "threshold", "model_version", "bundle_digest", "arm")
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     threshold: float
     model_version: int
     bundle_digest: str
-    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
+    arm: str
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...
 
 class PredictTableRequest(_message.Message):
-    __slots__ = ("model", "table")
+    __slots__ = ("model", "table", "request_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TABLE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     model: str
     table: bytes
-    def __init__(self, model: _Optional[str] = ..., table: _Optional[bytes] = ...) -> None: ...
+    request_id: str
+    def __init__(self, model: _Optional[str] = ..., table: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PredictTableResponse(_message.Message):
-    __slots__ = ("table", "threshold", "model_version", "bundle_digest")
+    __slots__ = ("table", "threshold", "model_version", "bundle_digest", "arm")
     TABLE_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
     table: bytes
     threshold: float
     model_version: int
     bundle_digest: str
-    def __init__(self, table: _Optional[bytes] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ...) -> None: ...
+    arm: str
+    def __init__(self, table: _Optional[bytes] = ..., threshold: _Optional[float] = ..., model_version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("model", "rows")
@@ -163,8 +169,20 @@ class Column(_message.Message):
     nullable: bool
     def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., nullable: bool = ...) -> None: ...
 
+class Arm(_message.Message):
+    __slots__ = ("name", "version", "bundle_digest", "share")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    bundle_digest: str
+    share: float
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
+
 class Model(_message.Message):
-    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different", "task", "out_of_contract")
+    __slots__ = ("name", "version", "bundle_digest", "spec_digest", "model_digest", "columns", "features", "threshold", "metrics", "trained_from", "trained_to", "lineage", "rechecked_rows", "rechecked_different", "task", "arms", "alias", "out_of_contract")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -201,6 +219,8 @@ class Model(_message.Message):
     RECHECKED_ROWS_FIELD_NUMBER: _ClassVar[int]
     RECHECKED_DIFFERENT_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_CONTRACT_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
@@ -217,8 +237,10 @@ class Model(_message.Message):
     rechecked_rows: int
     rechecked_different: int
     task: str
+    arms: _containers.RepeatedCompositeFieldContainer[Arm]
+    alias: str
     out_of_contract: _containers.ScalarMap[str, int]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ..., task: _Optional[str] = ..., out_of_contract: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., bundle_digest: _Optional[str] = ..., spec_digest: _Optional[str] = ..., model_digest: _Optional[str] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., features: _Optional[_Iterable[str]] = ..., threshold: _Optional[float] = ..., metrics: _Optional[_Mapping[str, float]] = ..., trained_from: _Optional[str] = ..., trained_to: _Optional[str] = ..., lineage: _Optional[_Mapping[str, str]] = ..., rechecked_rows: _Optional[int] = ..., rechecked_different: _Optional[int] = ..., task: _Optional[str] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., alias: _Optional[str] = ..., out_of_contract: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model",)

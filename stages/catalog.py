@@ -162,6 +162,12 @@ def served_name(target: str) -> str:
     return target.removesuffix(f"@{DEFAULT_ALIAS}")
 
 
+def served_alias(target: str) -> str:
+    """Return the alias that a target follows, "" for a version by its number."""
+    which = target.partition("@")[2]
+    return "" if which.isdecimal() else which or DEFAULT_ALIAS
+
+
 def checked_model(name: str) -> str:
     """Return a name that a model can have. Raises `NameInvalid`."""
     return _checked("a model", name)

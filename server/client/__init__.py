@@ -1,6 +1,6 @@
 """The typed client, for threads and for event loops."""
 
-from dagrun.server.client.answer import Answer, ColumnInfo, ModelInfo
+from dagrun.server.client.answer import Answer, ArmInfo, ColumnInfo, ModelInfo
 from dagrun.server.client.asynchronous import AsyncClient
 from dagrun.server.client.channels import CredentialsUnreadable
 from dagrun.server.client.client import Client
@@ -31,6 +31,7 @@ from dagrun.server.client.values import KeysUnmatched, ValueUnsupported
 
 __all__ = [
     "Answer",
+    "ArmInfo",
     "AsyncClient",
     "CallFailed",
     "Client",

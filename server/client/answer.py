@@ -33,6 +33,7 @@ class Answer:
         confidence: the probability of the label given; a float32 value.
         model_version: the version in the registry, None for a bundle served from a file.
         bundle_digest: digest of the bundle that answered.
+        arm: which arm of a canary or a split answered, None where the model has none.
         value: what a regression predicts, in the unit of its label; a float32 value.
         features: the float32 vector that the model saw, null as NaN; None unless asked for.
         out_of_contract: columns whose value is outside of the model's contract, where its bundle
@@ -49,6 +50,7 @@ class Answer:
     bundle_digest: str
     features: tuple[float, ...] | None = None
     out_of_contract: tuple[str, ...] = ()
+    arm: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,23 @@ class ColumnInfo:
     name: str
     type: str
     nullable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmInfo:
+    """One of the versions that share a model's requests.
+
+    Attributes:
+        name: `champion`, `canary`, or what the split calls it.
+        version: the version in the registry, None for a bundle served from a file.
+        bundle_digest: digest of its bundle.
+        share: of the requests, 0 to 1.
+    """
+
+    name: str
+    version: int | None
+    bundle_digest: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +103,9 @@ class ModelInfo:
         rechecked_rows: served rows that the batch twin computed again since the server started.
         rechecked_different: of these, rows with other bits; anything but 0 is a skew.
         out_of_contract: values outside of the contract since the server started, by column.
+        alias: the alias that requests for this name follow, None for a version by its number and
+            for a file.
+        arms: who shares the requests, this version among them; none where it answers all of them.
     """
 
     name: str
@@ -102,6 +124,8 @@ class ModelInfo:
     rechecked_rows: int
     rechecked_different: int
     out_of_contract: Mapping[str, int]
+    alias: str | None = None
+    arms: tuple[ArmInfo, ...] = ()
 
 
 def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
@@ -111,7 +135,7 @@ def answers(response: pb.PredictResponse, *, features: bool) -> list[Answer]:
 
 def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) -> Answer:
     version, digest = response.model_version or None, response.bundle_digest
-    vector = tuple(answer.features) if features else None
+    arm, vector = response.arm or None, tuple(answer.features) if features else None
     if answer.HasField("value"):
         return Answer(
             value=answer.value,
@@ -119,6 +143,7 @@ def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) 
             bundle_digest=digest,
             features=vector,
             out_of_contract=tuple(answer.out_of_contract),
+            arm=arm,
         )
     return Answer(
         probability=answer.probability,
@@ -130,6 +155,7 @@ def _answer(response: pb.PredictResponse, answer: pb.Answer, *, features: bool) 
         bundle_digest=digest,
         features=vector,
         out_of_contract=tuple(answer.out_of_contract),
+        arm=arm,
     )
 
 
@@ -159,4 +185,14 @@ def model_info(model: pb.Model) -> ModelInfo:
         rechecked_rows=model.rechecked_rows,
         rechecked_different=model.rechecked_different,
         out_of_contract=dict(model.out_of_contract),
+        alias=model.alias or None,
+        arms=tuple(
+            ArmInfo(
+                name=arm.name,
+                version=arm.version or None,
+                bundle_digest=arm.bundle_digest,
+                share=arm.share,
+            )
+            for arm in model.arms
+        ),
     )

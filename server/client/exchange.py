@@ -31,11 +31,13 @@ class ScoredTable:
         frame: a row for each row sent, in order; see `Client.predict_table`.
         model_version: the version in the registry, None for a bundle served from a file.
         bundle_digest: digest of the bundle that answered.
+        arm: which arm of a canary or a split answered, None where the model has none.
     """
 
     frame: pl.DataFrame
     model_version: int | None
     bundle_digest: str
+    arm: str | None = None
 
 
 class Exchange(NamedTuple, Generic[Result]):
@@ -84,9 +86,10 @@ def score_table(model: str, frame: pl.DataFrame) -> Exchange[ScoredTable]:
             frame=pl.read_ipc_stream(io.BytesIO(response.table)),
             model_version=response.model_version or None,
             bundle_digest=response.bundle_digest,
+            arm=response.arm or None,
         )
 
-    return Exchange(f"{_SERVICE}/PredictTable", request.SerializeToString(), read)
+    return Exchange(f"{_SERVICE}/PredictTable", request.SerializeToString(), read, values.named)
 
 
 def model(name: str) -> Exchange[ModelInfo]:

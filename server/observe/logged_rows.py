@@ -44,12 +44,14 @@ margin, prediction, and the raw values as the row function takes them."""
 
 
 class Table(NamedTuple):
-    """A table that was answered: the frame that was sent, and what `score` gave for it."""
+    """A table that was answered: the frame that was sent, what `score` gave for it, and what the
+    caller called the request."""
 
     model: ServedModel
     at: int
     frame: pl.DataFrame
     scores: pl.DataFrame
+    request_id: str
 
 
 class Shape:
@@ -81,9 +83,10 @@ class Shape:
         margin = scores["margin"] if "margin" in scores.columns else prediction
         sizes = [len(table.frame) for table in tables]
         at = np.repeat([table.at // 1000 for table in tables], sizes)
+        asked = pl.Series([table.request_id or None for table in tables], dtype=pl.String)
         own = {
             "time": pl.lit(pl.Series(at, dtype=pl.Int64)).cast(pl.Datetime("us", "UTC")),
-            "request_id": pl.lit(None, pl.String),
+            "request_id": pl.lit(asked.gather(np.repeat(np.arange(len(tables)), sizes))),
             "key": pl.lit(None, pl.String),
             "arm": pl.lit(tables[0].model.labels.arm or None, pl.String),
             "margin": pl.lit(margin),

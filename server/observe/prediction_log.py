@@ -159,14 +159,16 @@ class PredictionLog:
         for row, (margin, prediction), key in zip(rows, scores, keys, strict=False):
             kept.append((model, when, said, key or None, arm, margin, prediction, *row))
 
-    def take_table(self, model: ServedModel, frame: pl.DataFrame, scores: pl.DataFrame) -> None:
+    def take_table(
+        self, model: ServedModel, frame: pl.DataFrame, scores: pl.DataFrame, request_id: str = ""
+    ) -> None:
         """Keep an answered table, or drop it when too many rows wait already."""
         with self._changing:
             fits = len(self._rows_kept) + self._in_tables + len(frame) <= self._most
             if fits:
                 self._in_tables += len(frame)
         if fits:
-            self._tables_kept.append(Table(model, time_ns(), frame, scores))
+            self._tables_kept.append(Table(model, time_ns(), frame, scores, request_id))
         else:
             self._drop(len(frame))
 

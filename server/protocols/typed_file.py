@@ -60,6 +60,7 @@ _SAID: Final[Mapping[str, str]] = {
     "Answer.value": "What a regression predicts, which has none of the fields before.",
     "PredictResponse.answers": "One for each row, in the order of the rows.",
     "PredictResponse.model_version": "The version in the registry, from 1.",
+    "PredictResponse.arm": "Which arm of a canary or a split answered; empty where there is none.",
 }
 
 

@@ -42,6 +42,8 @@ class Outputs:
         self.datatypes = CLASSIFIER if self._threshold is not None else REGRESSION
         head = ModelInferResponse(model_name=model.name, model_version=version)
         head.parameters["bundle_digest"].string_param = model.bundle.digest
+        if model.labels.arm:
+            head.parameters["arm"].string_param = model.labels.arm
         if self._threshold is not None:
             head.parameters["threshold"].double_param = self._threshold
         self._head: bytes = head.SerializeToString(deterministic=True)

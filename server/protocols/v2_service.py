@@ -160,7 +160,7 @@ class OpenInference:
             read_at = perf_counter_ns()
             many = _MANY_FOR_XGBOOST if model.scorer.left_to_xgboost else _MANY_ROWS
             if rows >= many:
-                table = self._prediction.score_frame(model, frame)
+                table = self._prediction.tables.score(model, frame, request.id)
                 return rows, face.outputs.of_frame(table), read_at
             admitted = model.bundle.spec.rows_of(frame)
         except (NotRead, BadValue, DtypeMismatch) as error:

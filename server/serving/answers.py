@@ -68,6 +68,11 @@ def with_outside(encoded: bytes, columns: Sequence[Sequence[str]]) -> bytes:
     return response.SerializeToString()
 
 
+def margins(scores: pl.DataFrame) -> pl.Series:
+    """Return the margins of what `bundle.score` gives; of a regression they are its values."""
+    return scores["margin" if "margin" in scores.columns else "value"]
+
+
 def with_confidence(scores: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of `PredictTableResponse.table` from those of `bundle.score`."""
     if "probability" not in scores.columns:

@@ -2,7 +2,7 @@
 
 Guarantee: a prediction waits for none of it and cannot fail by it; when the rows that wait are too
 many, further ones are dropped and counted. Rows come to the work in the order they were taken, at
-most `_TOGETHER` at a time and all of one model.
+most `_TOGETHER` at a time and all of one model; larger pieces of work come one by one between them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Aside:
         self.share, self.dropped = share, 0
         self._waiting, self._work = waiting, work
         self._rows: deque[Row] = deque()
+        self._pieces: deque[tuple[int, Callable[[], None]]] = deque()
+        self._in_pieces, self._counting = 0, threading.Lock()
         self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         if share > 0.0:
@@ -57,6 +59,18 @@ class Aside:
         self._rows.append(row)
         self._wake.set()
 
+    def take_piece(self, rows: int, work: Callable[[], None]) -> None:
+        """Have `work`, which is about so many rows, done on the thread, or drop them."""
+        with self._counting:
+            fits = len(self._rows) + self._in_pieces + rows <= self._waiting
+            if fits:
+                self._in_pieces += rows
+            else:
+                self.dropped += rows
+        if fits:
+            self._pieces.append((rows, work))
+            self._wake.set()
+
     def close(self, seconds: float) -> None:
         """Finish what waits, for at most so long, and end."""
         self._closed.set()
@@ -69,10 +83,21 @@ class Aside:
             self._wake.wait()
             last = self._closed.wait(_PAUSE)
             self._wake.clear()
-            while self._rows:
-                self._work(self._together())
+            while self._rows or self._pieces:
+                if self._rows:
+                    self._work(self._together())
+                if self._pieces:
+                    self._piece()
             if last:
                 return
+
+    def _piece(self) -> None:
+        rows, work = self._pieces.popleft()
+        try:
+            work()
+        finally:
+            with self._counting:
+                self._in_pieces -= rows
 
     def _together(self) -> list[Row]:
         """Return the next rows, all of one model."""

@@ -22,10 +22,11 @@ from dagrun.engine.errors import DefinitionError
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.observe.recorder import Labels
 from dagrun.server.serving import answers
+from dagrun.server.serving.describing import described, described_arms
 from dagrun.server.serving.live import LiveContract
 from dagrun.server.serving.recheck import Rechecked
 from dagrun.server.serving.refusals import ModelNotServed
-from dagrun.server.serving.rows import RowReader, wire
+from dagrun.server.serving.rows import RowReader
 from dagrun.stages.bundle import (
     Bundle,
     Field,
@@ -73,7 +74,7 @@ class ServedModel:
         arms: the arms that share its requests, itself among them; None without any.
         arm: the arm that it is.
         shadow: computes rows along that it answers.
-        kept: what protocols keep of the model, by protocol; it goes when the model goes.
+        kept: what protocols keep of the model or the arm, by protocol; it goes when that goes.
     """
 
     arms: Arms | None = None
@@ -97,7 +98,7 @@ class ServedModel:
         self.threshold = bundle.threshold
         number = version.version if version else 0
         self.tail = answers.tail(bundle.threshold, number, bundle.digest)
-        self.description = _describe(name, number, bundle)
+        self.description = described(name, number, bundle)
         self.rechecked = Rechecked()
         limits = bundle.limits
         self.live = LiveContract(self.labels, limits, bundle.spec.inputs) if limits else None
@@ -126,8 +127,9 @@ class ServedModel:
     def as_arm(self, arm: Arm) -> ServedModel:
         """Return this model as an arm; scorers and counts are the same."""
         one = copy.copy(self)
-        one.arm, one._made_of = arm, self.whole
+        one.arm, one._made_of, one.kept = arm, self.whole, {}
         one.labels = self.labels._replace(arm=arm.name)
+        one.tail = self.tail + pb.PredictResponse(arm=arm.name).SerializeToString()
         return one
 
     def __str__(self) -> str:
@@ -173,6 +175,8 @@ class ServedModel:
         )
         if self.live is not None:
             made.out_of_contract.update(self.live.outside)
+        if self.arms is not None:
+            made.arms.extend(described_arms(self.arms))
         return made
 
     def report(self, now: datetime | None = None) -> list[str]:
@@ -262,27 +266,6 @@ def registered(name: str, version: ModelVersion, registry: Registry) -> ServedMo
     bundle = registry.load(version)
     fields = registry.fields(version.name, bundle.spec.inputs)
     return ServedModel(name, bundle, version, fields)
-
-
-def _describe(name: str, version: int, bundle: Bundle) -> pb.Model:
-    return pb.Model(
-        name=name,
-        version=version,
-        bundle_digest=bundle.digest,
-        spec_digest=bundle.spec.digest,
-        model_digest=bundle.booster.digest,
-        columns=[
-            pb.Column(name=column.name, type=wire(column).type, nullable=column.nullable)
-            for column in bundle.spec.inputs
-        ],
-        features=bundle.spec.names,
-        threshold=bundle.threshold or 0.0,
-        metrics=bundle.metrics,
-        trained_from=bundle.trained.get("from", ""),
-        trained_to=bundle.trained.get("to", ""),
-        lineage=bundle.lineage.inputs,
-        task=bundle.task,
-    )
 
 
 def _ago(at: str, now: datetime) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter_ns
 
 import grpc
-import polars as pl
 
 from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.observe.prediction_log import UNNAMED, PredictionLog
@@ -26,16 +25,13 @@ from dagrun.server.serving.refusals import (
     Method,
     TooMuch,
     ValuesRefused,
-    Violation,
     parsed,
 )
-from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar, drop, no_column
+from dagrun.server.serving.rows import NotAdmitted, Rows, Scalar, drop
 from dagrun.server.serving.settings import ServerSettings
-from dagrun.server.serving.tables import read_table, write_table
-from dagrun.server.traffic.arms import Attempt, attempted, sticky_key
-from dagrun.stages.bundle import RowScore, score
-from dagrun.stages.features.column import admit
-from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
+from dagrun.server.serving.table_scoring import TableScoring
+from dagrun.server.traffic.arms import attempted, sticky_key
+from dagrun.stages.bundle import RowScore
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Prediction"].full_name
 _MANY_ROWS = 9
@@ -51,6 +47,7 @@ class Prediction:
     ) -> None:
         self._models, self._settings, self._log = models, settings, log
         self.recorder = Recorder(TURN.mark if settings.trace else None)
+        self.tables = TableScoring(models, settings, self.recorder, log)
         self.recheck = Recheck(settings.recheck, settings.recheck_waiting, self.recorder)
 
     @property
@@ -171,34 +168,10 @@ class Prediction:
         model = self._models.get(request.model)
         if model.arms is not None:
             return model.arms.answer(
-                sticky_key(context), lambda arm: self._table(arm, request, len(data), started)
+                sticky_key(context),
+                lambda arm: self.tables.answer(arm, request, len(data), started),
             )
-        return self._table(model, request, len(data), started).response
-
-    def _table(
-        self, model: ServedModel, request: pb.PredictTableRequest, received: int, started: int
-    ) -> Attempt:
-        TURN.labels = model.labels
-        frame = read_table(request.table, self._settings)
-        known = [column.name for column in model.bundle.spec.inputs]
-        taken = {*known, *self._models.elsewhere(model)}
-        if unknown := [name for name in frame.columns if name not in taken]:
-            raise ValuesRefused(model.name, (no_column("table", name, known) for name in unknown))
-        read_at = perf_counter_ns()
-        try:
-            scores = self.score_frame(model, frame)
-        except UnknownColumn as error:
-            missing = (Violation(f"table.{name}", "is missing") for name in error.missing)
-            raise ValuesRefused(model.name, missing) from error
-        except (BadValue, DtypeMismatch) as error:
-            violation = Violation(f"table.{error.column}", str(error))
-            raise ValuesRefused(model.name, [violation]) from error
-        scored_at = perf_counter_ns()
-        table = write_table(answers.with_confidence(scores))
-        response = pb.PredictTableResponse(table=table).SerializeToString() + model.tail
-        moments = (TURN.queued, started, read_at, scored_at, perf_counter_ns())
-        self.recorder.table[model.labels].add((*moments, frame.height, received, len(response)))
-        return Attempt(response, scores["margin" if "margin" in scores.columns else "value"])
+        return self.tables.answer(model, request, len(data), started).response
 
     def get_model(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: ARG002
         """Describe one model."""
@@ -210,18 +183,6 @@ class Prediction:
         models = sorted(self._models.current.items())
         response = pb.ListModelsResponse(models=[model.described() for _, model in models])
         return response.SerializeToString()
-
-    def score_frame(self, model: ServedModel, frame: pl.DataFrame) -> pl.DataFrame:
-        """Score and log a table, held against the contract.
-
-        Raises what `dagrun.stages.bundle.score` does, and `ValuesRefused`.
-        """
-        if model.live is not None:
-            model.live.check_table(admit(model.bundle.spec.inputs, frame), self.recorder)
-        scores = score(model.bundle, frame, nthread=1)
-        if self._log is not None:
-            self._log.take_table(model, frame, scores)
-        return scores
 
     def score_rows(
         self, model: ServedModel, rows: Sequence[Sequence[object]], request_id: str = ""

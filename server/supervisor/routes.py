@@ -16,7 +16,7 @@ from typing import Any
 from dagrun.engine.errors import DefinitionError
 from dagrun.server.traffic.orders import orders_ref
 from dagrun.server.traffic.wanted import wanted
-from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog, alias_ref, served_name
+from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog, alias_ref, served_alias, served_name
 
 Route = dict[str, Any]
 """`{"model": ..., "alias": ...}`, where a model is `{"version": ...}` or `{"file": ...}`; that of a
@@ -116,8 +116,8 @@ def _alias(target: str | Path) -> tuple[str, str] | None:
     """Return model and alias of a target that is an alias."""
     if isinstance(target, Path):
         return None
-    name, _, which = target.partition("@")
-    return None if which.isdecimal() else (name, which or DEFAULT_ALIAS)
+    alias = served_alias(target)
+    return (target.partition("@")[0], alias) if alias else None
 
 
 def _stamp(path: Path) -> Stamp:

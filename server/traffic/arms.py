@@ -50,14 +50,22 @@ class Arm:
     Attributes:
         name: `champion`, `canary`, or what the split calls it.
         model: what answers.
+        share: of the requests, 0 to 1.
         below: it gets the keys whose place is below this and not below the arm before.
         counting: what it did.
     """
 
     def __init__(
-        self, name: str, model: ServedModel, below: float, edges: Sequence[float], granted: float
+        self,
+        name: str,
+        model: ServedModel,
+        *,
+        share: float,
+        below: float,
+        edges: Sequence[float],
+        granted: float,
     ) -> None:
-        self.name, self.below = name, below
+        self.name, self.share, self.below = name, share, below
         self.model = model.as_arm(self)
         self.counting = Counting(edges)
         self._lock = threading.Lock()
@@ -117,11 +125,14 @@ class Arms:
         """
         self.label = label
         bins = edges(champion.bundle.golden.margins.tolist())
-        self.champion = Arm(CHAMPION, champion, 1.0, bins, float("inf"))
-        below = itertools.accumulate(share for _, share in others.values())
+        ends = list(itertools.accumulate(share for _, share in others.values()))
+        rest = max(0.0, 1.0 - ends[-1]) if ends else 1.0
+        self.champion = Arm(
+            CHAMPION, champion, share=rest, below=1.0, edges=bins, granted=float("inf")
+        )
         self.others = [
-            Arm(name, model, end, bins, granted)
-            for (name, (model, _)), end in zip(others.items(), below, strict=True)
+            Arm(name, model, share=share, below=end, edges=bins, granted=granted)
+            for (name, (model, share)), end in zip(others.items(), ends, strict=True)
         ]
         self._salt = salt.encode()
 
