@@ -155,6 +155,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	printf 'great-expectations==1.24.1\npandas<3\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/great_expectations.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
 	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock
+	echo mlflow==3.17.2 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlflow.lock
 	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock
 	echo grpc-requests==0.1.21 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/grpc_requests.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock

@@ -1,4 +1,4 @@
-"""`dagrun show NAME --lineage` and `dagrun runs export`: where artifacts come from."""
+"""`dagrun show NAME --lineage`, and runs as OpenLineage events: where artifacts come from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def export_run(
+def export_events(
     *, run: str, form: str, output: str | None, namespace: str, pipeline: str | None
 ) -> int:
     """Write a run's OpenLineage events, one JSON object a line. Raises `UnknownRun`."""

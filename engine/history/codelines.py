@@ -93,12 +93,12 @@ def _content(root: Path, commit: str | None, file: str) -> str:
 
 def _place(content: str, name: str, text: str | None) -> tuple[int, int]:
     """Return the first and last line of a symbol; zeros when it is not there."""
-    if text is None or not content:
+    last = re.escape(name.rpartition(".")[2])
+    start = rf"^[ \t]*(?:async +)?(?:def|class) +{last}\b|^{last}\b *[:=]"
+    found = re.search(start, content, re.MULTILINE)
+    if text is None or found is None:
         return 0, 0
-    if (at := content.find(text.rstrip())) >= 0:
-        first = content.count("\n", 0, at) + 1
-        return first, first + text.rstrip().count("\n")
-    if found := re.search(rf"^{re.escape(name)}\b", content, re.MULTILINE):
-        first = content.count("\n", 0, found.start()) + 1
-        return first, first
-    return 0, 0
+    first = content.count("\n", 0, found.start()) + 1
+    # The store's text may open with decorators, and tells at its end what its names stand for.
+    lines = [line for line in text.splitlines() if not line.startswith(("#", "@"))]
+    return first, first + max(len(lines), 1) - 1
