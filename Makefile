@@ -158,6 +158,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	echo mlflow==3.17.2 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlflow.lock
 	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock
 	echo grpc-requests==0.1.21 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/grpc_requests.lock
+	echo 'moto[server,s3]==5.2.5' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/moto.lock
 	echo grpcio-tools==1.75.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o proto/requirements.lock
 
 # The lower bounds in pyproject.toml are a promise, kept by running the tests with them. Not from

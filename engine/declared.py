@@ -12,7 +12,7 @@ from typing import Any
 from dagrun.engine.canonical import encode
 from dagrun.engine.dispatching.amounts import SettingInvalid
 from dagrun.engine.errors import Unhashable, listing, nearest
-from dagrun.engine.sources import Files
+from dagrun.engine.reading import Readable
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -62,7 +62,7 @@ def check_over(
 ) -> None:
     """Check that what a stage is mapped over are parameters of it: an input, files, or params."""
     if isinstance(over, str) and over not in inputs:
-        if isinstance(params.get(over), Files):
+        if isinstance(params.get(over), Readable):
             return
         if over in params:
             raise SettingInvalid(

@@ -33,6 +33,8 @@ from dagrun.engine.keys import Recipe, make_key, make_preimage, param_form
 from dagrun.engine.pipeline import load_pipeline
 from dagrun.engine.prepare import Selection, make_recipes
 from dagrun.engine.project import Project
+from dagrun.engine.remote.remote import snapshots_of
+from dagrun.engine.remote.snapshots import Snapshot
 from dagrun.engine.returned import BadResult, split_outputs
 from dagrun.engine.sources import Source
 from dagrun.engine.statcache import StatCache
@@ -51,6 +53,7 @@ class Request:
         producers: key and output name behind each input.
         overrides: the stage's params that differ from their defaults.
         force: run although the key has an entry.
+        snapshots: what its sources that are elsewhere were read into, by request.
         element: for an element of a mapped stage, its own params, in canonical form since their
             classes may be the pipeline's; else None.
     """
@@ -65,6 +68,7 @@ class Request:
     producers: dict[str, tuple[str, str]]
     overrides: dict[str, Any] = field(default_factory=dict)
     force: bool = False
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
     element: dict[str, Json] | None = None
 
 
@@ -167,7 +171,7 @@ def _load_handle(request: Request) -> Handle:
     stats = StatCache(store.folder / "stats.json")
     pipeline = load_pipeline(Project(root=request.root, pipeline=request.pipeline))
     selection = Selection(overrides={request.stage: request.overrides}, seed=request.seed)
-    recipes = make_recipes(pipeline, [request.stage], selection, stats)
+    recipes = make_recipes(pipeline, [request.stage], selection, stats, settled=request.snapshots)
     handle = Handle(store=store, recipes=recipes, cancelled=threading.Event())
     recipe = find_recipe(request, handle)
     logical = {name: output.logical for name, output in request.inputs.items()}
@@ -204,6 +208,7 @@ def _compute(request: Request, recipe: Recipe, handle: Handle) -> Entry:
         outputs=made.outputs,
         producers=dict(request.producers),
         sizes=source_sizes(recipe.params),
+        snapshots=snapshots_of(recipe.params),
         seconds=made.seconds,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         environment={"host": platform.node(), "python": platform.python_version()},

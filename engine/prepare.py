@@ -1,19 +1,22 @@
 """Preparing: from a loaded pipeline to a checked graph with one recipe per stage.
 
-Nothing here runs a stage or writes to the store; sources are hashed (or taken from the stat
-cache) and the code that each stage reaches is read.
+Nothing here runs a stage. Sources are hashed (or taken from the stat cache), those that are
+elsewhere read into snapshots, and the code that each stage reaches is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from dagrun.engine.code.closure import Closures
 from dagrun.engine.graph import Graph
 from dagrun.engine.keys import Recipe, make_recipe
 from dagrun.engine.pipeline import Pipeline
+from dagrun.engine.remote.remote import Remote, settled_for
+from dagrun.engine.remote.snapshots import Snapshot, Snapshots
 from dagrun.engine.sources import Source
 from dagrun.engine.stage import Stage
 from dagrun.engine.statcache import StatCache
@@ -52,6 +55,10 @@ class Prepared:
         """The stages selected, in order."""
         return (self.recipes[name].stage for name in self.order)
 
+    def settled(self, stage: str) -> dict[str, Snapshot]:
+        """Return what the sources of a stage were read into, for another process to use."""
+        return settled_for(self.recipes[stage].params.values())
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the code could not be sure of, once each."""
@@ -71,32 +78,45 @@ def prepare(pipeline: Pipeline, selection: Selection, stats: StatCache) -> Prepa
         pipeline=pipeline,
         graph=graph,
         order=order,
-        recipes=make_recipes(pipeline, order, selection, stats),
+        recipes=make_recipes(pipeline, order, selection, stats, forced=forced),
         forced=forced,
         seed=selection.seed,
     )
 
 
 def make_recipes(
-    pipeline: Pipeline, names: Iterable[str], selection: Selection, stats: StatCache
+    pipeline: Pipeline,
+    names: Iterable[str],
+    selection: Selection,
+    stats: StatCache,
+    *,
+    forced: Collection[str] = (),
+    settled: Mapping[str, Snapshot] | None = None,
 ) -> dict[str, Recipe]:
-    """Make the recipes of the named stages: params, sources' identities, code versions."""
+    """Make the recipes of the named stages: params, sources' identities, code versions.
+
+    What is elsewhere is read anew for `forced` stages, and not at all where it is `settled`.
+    """
     closures = Closures(pipeline.project.root)
+    snapshots = Snapshots(pipeline.project.root, dict(settled or {}))
     recipes = {}
-    for name in names:
+    # Forced ones first: others that read the same see what these have read.
+    for name in sorted(names, key=lambda name: name not in forced):
         stage = pipeline.stages[name]
-        params = bind_params(stage, selection.overrides.get(name, {}), pipeline, stats)
+        given = {**stage.params, **selection.overrides.get(name, {})}
+        into = snapshots.forced() if name in forced else snapshots
+        params = bind_params(given, pipeline.project.root, stats, into)
         code = closures.code_version(stage.function, name)
         recipes[name] = make_recipe(stage, params, code, selection.seed)
     return recipes
 
 
 def bind_params(
-    stage: Stage[..., Any], overrides: Mapping[str, Any], pipeline: Pipeline, stats: StatCache
+    given: Mapping[str, Any], root: Path, stats: StatCache, snapshots: Snapshots
 ) -> dict[str, Any]:
-    """Return the params a stage is called with: overridden, and sources bound to the root."""
-    params = {**stage.params, **overrides}
-    for name, value in params.items():
-        if isinstance(value, Source):
-            params[name] = value.bind(pipeline.project.root, stats)
-    return params
+    """Return the params a stage is called with: those given, its sources bound to the root."""
+    bound = {
+        name: value.bind(root, stats) for name, value in given.items() if isinstance(value, Source)
+    }
+    shared = {name: it.into(snapshots) for name, it in bound.items() if isinstance(it, Remote)}
+    return {**given, **bound, **shared}

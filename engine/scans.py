@@ -61,7 +61,7 @@ def scan_tables(kind: Format, files: Mapping[str, Path], options: dict[str, Any]
     frames = {}
     for name, source in _sources(kind, files, options):
         frames[name] = getattr(pl, f"scan_{kind}")(source, **_options(kind, options))
-    _check_schemas({name: _schema(kind, name, frame) for name, frame in frames.items()})
+    check_schemas({name: _schema(kind, name, frame) for name, frame in frames.items()})
     stacked: pl.LazyFrame = pl.concat(frames.values())
     return stacked
 
@@ -78,7 +78,7 @@ def read_tables(kind: Format, files: Mapping[str, Path], options: dict[str, Any]
             if kind != "parquet" and "utf-8" in str(error).lower():
                 decode(name, source.read_bytes() if isinstance(source, Path) else source, "utf-8")
             raise BadTable(name, kind, error) from error
-    _check_schemas({name: frame.schema for name, frame in frames.items()})
+    check_schemas({name: frame.schema for name, frame in frames.items()})
     stacked: pl.DataFrame = pl.concat(frames.values())
     return stacked
 
@@ -138,7 +138,8 @@ def _schema(kind: Format, name: str, frame: pl.LazyFrame) -> pl.Schema:
         raise BadTable(name, kind, error) from error
 
 
-def _check_schemas(schemas: Mapping[str, pl.Schema]) -> None:
+def check_schemas(schemas: Mapping[str, pl.Schema]) -> None:
+    """Raise `SchemaMismatch` unless the schemas of all files, by name, are equal."""
     (first, expected), *others = schemas.items()
     for name, schema in others:
         if schema == expected:

@@ -12,19 +12,15 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from dagrun.engine.canonical import Json
 from dagrun.engine.errors import DefinitionError, listing, nearest
-from dagrun.engine.openfiles import UnreadableFile, decode, open_file
-from dagrun.engine.scans import read_tables, scan_tables
+from dagrun.engine.openfiles import UnreadableFile
+from dagrun.engine.reading import Readable
 from dagrun.engine.statcache import StatCache
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @runtime_checkable
@@ -67,7 +63,7 @@ class SameName(DefinitionError):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Files:
+class Files(Readable):
     """Files on disk, by shell patterns (`*`, `?`, `[...]`, `**` for folders at any depth).
 
     Patterns are relative to the project root (unbound: to the working directory), or with
@@ -180,61 +176,6 @@ class Files:
             f"{where}: the package {self.package!r} is not installed, or is no folder. Install it "
             "into this environment, or give Files a path"
         )
-
-    def open(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Yield `(name, binary stream)` of every file; zip and gzip are opened.
-
-        A stream is open until the next one is asked for. Members of a zip come in sorted order
-        and are named `archive.zip/member`. Raises `SourceError`, also while reading.
-        """
-        for name, path in self.find().items():
-            yield from open_file(name, path)
-
-    def read_bytes(self) -> bytes:
-        """Return the content of the one file. Raises `DefinitionError` if there are several."""
-        return self._read_one()[1]
-
-    def read_text(self, encoding: str = "utf-8") -> str:
-        """Return the text of the one file, without a byte order mark. Raises `NotText`."""
-        return decode(*self._read_one(), encoding)
-
-    def _read_one(self) -> tuple[str, bytes]:
-        streams = [(name, stream.read()) for name, stream in self.open()]
-        if len(streams) > 1:
-            raise DefinitionError(
-                f"expected one file, found {listing([name for name, _ in streams])}. Narrow the "
-                "pattern, or go through them with .open()"
-            )
-        return streams[0]
-
-    def scan_csv(self, **options: Any) -> pl.LazyFrame:
-        """Scan CSV files lazily, stacked in sorted order; `options` are those of Polars.
-
-        Plain files are scanned in place, compressed ones read into memory. `encoding` may be any
-        that Python knows. Raises `SourceError`; a fault deep in a plain file shows only when the
-        frame is collected, as an error of Polars.
-        """
-        return scan_tables("csv", self.find(), options)
-
-    def scan_parquet(self, **options: Any) -> pl.LazyFrame:
-        """Scan Parquet files lazily, stacked in sorted order. Raises `SourceError`."""
-        return scan_tables("parquet", self.find(), options)
-
-    def scan_ndjson(self, **options: Any) -> pl.LazyFrame:
-        """Scan files of one JSON object a line, stacked in sorted order. Raises `SourceError`."""
-        return scan_tables("ndjson", self.find(), options)
-
-    def read_csv(self, **options: Any) -> pl.DataFrame:
-        """Read CSV files, stacked in sorted order. Raises `SourceError` for any bad file."""
-        return read_tables("csv", self.find(), options)
-
-    def read_parquet(self, **options: Any) -> pl.DataFrame:
-        """Read Parquet files, stacked in sorted order. Raises `SourceError` for any bad file."""
-        return read_tables("parquet", self.find(), options)
-
-    def read_ndjson(self, **options: Any) -> pl.DataFrame:
-        """Read files of one JSON object a line. Raises `SourceError` for any bad file."""
-        return read_tables("ndjson", self.find(), options)
 
 
 def _match(base: Path, pattern: str) -> dict[str, Path]:

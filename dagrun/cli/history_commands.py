@@ -78,8 +78,10 @@ def export_run(**options: Any) -> int:
     return carry_out("dagrun.cli.runs_export:export_run", options)
 
 
-@click.command(epilog="Example: dagrun show last; dagrun show model --lineage")
-@click.argument("name", metavar="RUN|ARTIFACT|STAGE")
+@click.command(
+    epilog="Example: dagrun show last; dagrun show model --lineage; dagrun show v1:train"
+)
+@click.argument("name", metavar="RUN|ARTIFACT|STAGE|RUN:ARTIFACT")
 @click.option("--lineage", is_flag=True, help="What it was made from, up to the raw sources.")
 @pipeline_option
 @json_option
@@ -89,6 +91,22 @@ def show(**options: Any) -> int:
     A run is named by its id, the beginning or the end of it, or `last`.
     """
     return carry_out("dagrun.cli.show:show", options)
+
+
+@click.command(epilog="Example: dagrun checkout v1.2 --to past; dagrun checkout 7f3a train --to t")
+@click.argument("ref", metavar="RUN|PIN|REVISION")
+@click.argument("names", metavar="[ARTIFACT]...", nargs=-1)
+@click.option("--to", required=True, metavar="FOLDER", help="A new folder to write the files into.")
+@pipeline_option
+@json_option
+def checkout(**options: Any) -> int:
+    """Write what a past run had into a folder: tables as Parquet, documents as JSON.
+
+    RUN is an id, the beginning or the end of it, `last` or `last~1`; REVISION a commit, branch or
+    tag of git, which stands for the newest run of it. Without ARTIFACT everything is written, also
+    what was read from databases, web services and object stores.
+    """
+    return carry_out("dagrun.cli.checkout:checkout", options)
 
 
 @click.command(epilog="Example: dagrun logs model; dagrun logs 7f3a model")

@@ -44,6 +44,7 @@ COMMANDS = {
     "graph": f"{_PIPELINE}:graph",
     "runs": f"{_HISTORY}:runs",
     "show": f"{_HISTORY}:show",
+    "checkout": f"{_HISTORY}:checkout",
     "logs": f"{_HISTORY}:logs",
     "lineage": f"{_LINEAGE}:lineage",
     "reproduce": f"{_LINEAGE}:reproduce",

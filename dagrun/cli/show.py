@@ -16,6 +16,7 @@ from dagrun.cli.lineage import show_lineage
 from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DefinitionError, listing, nearest
 from dagrun.engine.events import Output
+from dagrun.engine.explaining.artifacts import Artifacts
 from dagrun.engine.history.runlog import Run, Runs, UnknownRun
 from dagrun.engine.lists import is_list, outputs_of
 from dagrun.engine.store.entries import Entry
@@ -55,7 +56,12 @@ class Made:
 
 
 def show(*, name: str, lineage: bool, pipeline: str | None, as_json: bool) -> int:
-    """Show what is called `name`, or its lineage. Raises `NothingCalled` or `NeverMade`."""
+    """Show what is called `name`, or its lineage.
+
+    Raises `NothingCalled`, `NeverMade`, or what `Artifacts.find` does.
+    """
+    if ":" in name:
+        return _show_past(Workspace.open(pipeline), name, as_json, lineage)
     if not name.isidentifier() or name == "last":
         return _show_run(Runs(open_store(pipeline)).read(name), as_json)
     workspace = Workspace.open(pipeline)
@@ -72,10 +78,22 @@ def show(*, name: str, lineage: bool, pipeline: str | None, as_json: bool) -> in
         return show_lineage(workspace.store, name, made.entry, as_json)
     wanted = stages[stage_name].outputs if name in stages else (name,)
     outputs = {item: made.entry.outputs[item] for item in wanted}
+    return _tell(workspace.store, name, made, outputs, as_json)
+
+
+def _show_past(workspace: Workspace, name: str, as_json: bool, lineage: bool) -> int:
+    found = Artifacts(workspace).find(name)
+    made = Made(entry=found.entry, stale="")
+    if lineage:
+        return show_lineage(workspace.store, found.name, found.entry, as_json)
+    return _tell(workspace.store, found.name, made, {found.name: found.output}, as_json)
+
+
+def _tell(store: Store, name: str, made: Made, outputs: Mapping[str, Output], as_json: bool) -> int:
     if as_json:
-        show_document(_document(workspace.store, made, outputs))
+        show_document(_document(store, made, outputs))
         return 0
-    for line in _lines(workspace.store, name, made, outputs):
+    for line in _lines(store, name, made, outputs):
         tell_result(line)
     return 0
 

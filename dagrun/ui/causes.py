@@ -129,7 +129,7 @@ def _sizes(change: FileChange) -> str:
 
 
 def _change(cause: Cause) -> str:
-    if cause.kind == "input":
+    if cause.kind == "input" or cause.table is not None:
         return cause.after or "is gone"
     if cause.before is None:
         return f"added: {cause.after}"

@@ -138,6 +138,7 @@ def _request(
         inputs={item: output for item, (_, output) in producers.items()},
         producers={item: (key, item) for item, (key, _) in producers.items()},
         overrides=dict(overrides.get(result.name, {})),
+        snapshots=prepared.settled(result.name),
     )
 
 
@@ -199,6 +200,5 @@ class BadShare(DagrunError):
         self.share = share
         super().__init__(
             f"--verify={share} is no share of the hits: give a number above 0 and at most 1, "
-            "or --verify alone for all of them. A pipeline comes before it: "
-            "dagrun run PIPELINE --verify"
+            "or --verify alone for all. A pipeline comes before it: dagrun run PIPELINE --verify"
         )

@@ -56,6 +56,7 @@ class Launcher:
             producers=dict(producers),
             overrides=dict(self._overrides.get(stage.name, {})),
             force=stage.name in self._prepared.forced or not stage.cache,
+            snapshots=self._prepared.settled(stage.name),
             element=attempt.element.forms if attempt.element else None,
         )
         options = own_process(stage)

@@ -2,6 +2,7 @@
 
     model               what a run would find now, or else what the last run made
     last:model          as the last run had it; last~1 is the run before it, 7f3a any run
+    v1:model            as the last run of a git revision had it: a tag, a branch, a commit
     9c41a07b            the result under a key that begins so (9c41a07b:train for one of several)
     5e07aa31            an artifact whose digest begins so
 
@@ -17,13 +18,13 @@ from dataclasses import dataclass
 
 from dagrun.engine.errors import DagrunError, DefinitionError, listing, nearest
 from dagrun.engine.events import Output
-from dagrun.engine.history.runlog import Run, Runs, UnknownRun
+from dagrun.engine.history.commits import read_run
+from dagrun.engine.history.runlog import Run, UnknownRun
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.workspace import NeverMade, Workspace
 
 LEAST_DIGITS = 6
 """Digits that a beginning of a key or digest must have, to be taken for one."""
-_BACK = re.compile(r"last~(\d+)")
 _HEXADECIMAL = re.compile(rf"[0-9a-f]{{{LEAST_DIGITS},64}}")
 
 
@@ -44,8 +45,9 @@ class UnknownArtifact(DefinitionError):
         self.text, self.known = text, tuple(known)
         super().__init__(
             f"{text!r} names no artifact: {problem}.{nearest(text.rpartition(':')[2], known)} "
-            f"Artifacts: {listing(known)}. A name may be NAME, RUN:NAME (RUN is last, last~1 or "
-            f"an id from: dagrun runs list), or {LEAST_DIGITS} or more digits of a key or digest"
+            f"Artifacts: {listing(known)}. A name may be NAME, RUN:NAME (RUN is last, last~1, an "
+            f"id from: dagrun runs list, or a git revision), or {LEAST_DIGITS} or more digits of a "
+            "key or digest"
         )
 
 
@@ -181,15 +183,3 @@ class Artifacts:
 
     def _unknown(self, text: str, problem: str) -> UnknownArtifact:
         return UnknownArtifact(text, problem, sorted(self._producers))
-
-
-def read_run(runs: Runs, name: str) -> Run:
-    """Return a run by its id, `last`, or `last~N` for the Nth before it. Raises `UnknownRun`."""
-    back = _BACK.fullmatch(name)
-    if back is None:
-        return runs.read(name)
-    ids = runs.ids()
-    place = len(ids) - 1 - int(back[1])
-    if place < 0:
-        raise UnknownRun(name, ids)
-    return runs.read(ids[place])

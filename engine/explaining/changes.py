@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dagrun.engine.events import Output
-from dagrun.engine.sources import Files
+from dagrun.engine.reading import Readable
 
 MOST_NAMED = 6
 """Columns or files that one line names; of more it gives the number."""
@@ -92,11 +92,11 @@ class FileChange:
 
 
 def source_sizes(params: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the size in bytes of every file of every `Files` param, by param and file name."""
+    """Return the size in bytes of every file of every source of files, by param and file name."""
     return {
         param: {name: path.stat().st_size for name, path in value.find().items()}
         for param, value in params.items()
-        if isinstance(value, Files)
+        if isinstance(value, Readable)
     }
 
 

@@ -11,6 +11,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from dagrun.engine.errors import DamagedBlob
@@ -28,6 +29,7 @@ from dagrun.engine.history.runlog import Runs
 from dagrun.engine.keys import Recipe
 from dagrun.engine.lists import describe_lists, is_list
 from dagrun.engine.plan import Decision
+from dagrun.engine.remote.remote import Remote
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
 
@@ -44,7 +46,7 @@ class Cause:
         kind: which part of the key differs.
         name: the symbol, param, input, distribution or setting.
         before, after: the two values as text; None where it did not or does not exist.
-        table: for an input that is a table, how it differs.
+        table: for an input or a source that is a table, how it differs.
         files: for a source, the files that differ.
         diff: for code, the lines of a unified diff without its header.
         path: for code, the chain of symbols from the stage to this one.
@@ -96,7 +98,10 @@ class Explainer:
         causes = [
             *_compare_scalars(old, new),
             *self._compare_code(old["code"], new["code"], recipe, last),
-            *compare_params(old["params"], new["params"], last.sizes, sizes),
+            *map(
+                partial(_as_tables, recipe, last),
+                compare_params(old["params"], new["params"], last.sizes, sizes),
+            ),
             *_compare_values("distribution", old["distributions"], new["distributions"]),
             *_compare_values("setting", old["settings"], new["settings"]),
         ]
@@ -185,6 +190,19 @@ def compare_params(
             cause = replace(cause, before=_identity(before), after=_identity(after))
         causes.append(replace(cause, kind="source", files=files))
     return causes
+
+
+def _as_tables(recipe: Recipe, last: Entry, cause: Cause) -> Cause:
+    """Return a cause that is a source of one table with how the table changed."""
+    was, now = last.snapshots.get(cause.name, {}), recipe.params.get(cause.name)
+    if cause.kind != "source" or len(was) != 1 or not isinstance(now, Remote):
+        return cause
+    ((name, before),) = was.items()
+    after = now.snapshot.files.get(name)
+    if after is None or not (before.columns and after.columns):
+        return cause
+    table = compare_tables(before, after)
+    return replace(cause, after=str(table), table=table, files=())
 
 
 def _is_source(form: Any) -> bool:

@@ -46,6 +46,8 @@ def _worded(causes: Sequence[Cause]) -> str:
             return f"file {files[0].name} {files[0].change}"
         if files:
             return f"files: {files[0].name} and {len(files) - 1} more changed"
+        if first.table is not None and not more:
+            return f"source {first.name}: {_short(first.after or '', LONGEST - 20)}"
         return f"source {_some(cause.name for cause in causes)} changed"
     counted = f" (and {more} more {first.kind}{'s' if more > 1 else ''})" if more else ""
     if first.before is None or first.after is None:

@@ -125,7 +125,7 @@ class _Export:
             )
             for origin in step.inputs.values()
         ]
-        return inputs + [self._file(*file) for use in step.sources for file in _files(use)]
+        return inputs + [self._file(*file) for use in step.sources for file in _files(step, use)]
 
     def _columns(self, key: str, artifact: str) -> Mapping[str, tuple[str, str]]:
         entry = self._store.entries.read(key) if key else None
@@ -155,8 +155,10 @@ class _Export:
         return {"namespace": "file" if kind == "Files" else kind, "name": name, "facets": facets}
 
 
-def _files(use: SourceUse) -> list[tuple[str, str, str]]:
-    return [(use.kind, name, digest) for name, digest in use.files.items()]
+def _files(step: Step, use: SourceUse) -> list[tuple[str, str, str]]:
+    # Only files of the project have names of their own.
+    of = "" if use.kind == "Files" else f"{step.stage}.{use.param}/"
+    return [(use.kind, of + name, digest) for name, digest in use.files.items()]
 
 
 def _time(seconds: float) -> str:

@@ -139,6 +139,11 @@ class Runs:
         self._keys: dict[str, str] = {}
         self._unread = itertools.islice(self.newest_first(), HISTORY_DEPTH)
 
+    @property
+    def root(self) -> Path:
+        """The folder of the project whose runs these are."""
+        return self._store.folder.parent
+
     def ids(self) -> list[str]:
         """Ids of all runs, oldest first."""
         return sorted(path.stem for path in self._store.runs.glob("*.jsonl"))

@@ -2,8 +2,9 @@
 
 A `Witness` is made before the pipeline is loaded and looks once when it has been planned;
 `testimony` adds what the store holds. Guarantee: every part of the plan is covered, or there is a
-doubt, and then no receipt: effects, stages that are never cached, sources other than `Files`, code
-whose reach is warned of, local packages, and what `doubts` finds in the loading of the pipeline.
+doubt, and then no receipt: effects, stages that are never cached, sources that have to be asked
+whether they changed, code whose reach is warned of, local packages, and what `doubts` finds in the
+loading of the pipeline. A source with a time to live is covered until that has passed.
 
 Not covered are the memory and other resources of the machine, which nothing asks for when nothing
 runs, and what loading reads from the store itself.
@@ -31,6 +32,7 @@ from dagrun.engine.project import find_project
 from dagrun.engine.receipts.doubts import Watch, unsteady_calls
 from dagrun.engine.receipts.receipt import is_plain, surroundings
 from dagrun.engine.receipts.stamps import content, listing, rested, stamp
+from dagrun.engine.remote.remote import Remote
 from dagrun.engine.sources import Files, Source
 from dagrun.engine.store.store import Store
 
@@ -85,6 +87,9 @@ class Witness:
             # The same before it was read and now: then that is what was read.
             if not path.startswith(f"{store.folder}{os.sep}") and not digests.get(path):
                 digests[path] = digest if digest and content(path) == digest else ""
+        values = (value for recipe in recipes for value in recipe.params.values())
+        standing = [found for value in values if (found := _stands(value))]
+        digests |= {str(path): content(str(path)) for path, _ in standing}
         for name in ("format.json", "stats.json"):
             path = str(store.folder / name)
             digests[path] = content(path) if Path(path).exists() else ""
@@ -94,6 +99,7 @@ class Witness:
             "files": [*self._files(digests, absent)],
             "folders": [*matched, *self._listed(), *self._searched(absent), *self._installed()],
             "absent": sorted(absent),
+            "until": min((until for _, until in standing), default=None),
         }
 
     def _project(
@@ -184,11 +190,15 @@ def _unsure(prepared: Prepared) -> Iterator[str]:
         if stage.effect or not stage.cache:
             yield f"stage {name!r} runs every time"
         for value in recipe.params.values():
-            if isinstance(value, Source) and not isinstance(value, Files):
-                yield f"stage {name!r} takes a {type(value).__name__}"
+            if isinstance(value, Source) and not isinstance(value, Files) and not _stands(value):
+                yield f"stage {name!r} takes a {type(value).__name__}, which has to be asked"
         for other, version in recipe.code.distributions.items():
             if version.startswith("files "):
                 yield f"{other} is a local package, which counts by all its files"
+
+
+def _stands(value: Source) -> tuple[Path, float] | None:
+    return value.stands if isinstance(value, Remote) else None
 
 
 def _modules() -> Iterator[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 from blake3 import blake3
 
@@ -124,6 +125,9 @@ def holds(evidence: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     Raises `OSError` when something cannot be looked at, which is a doubt, too.
     """
     if evidence["surroundings"] != now:
+        return False
+    until = evidence.get("until")
+    if until is not None and time.time() >= until:
         return False
     return (
         all(os.path.realpath(path) == real for path, real in evidence["links"])

@@ -50,6 +50,7 @@ class Entry:
         inline_texts: source texts of the code version's symbols, for `dagrun why`; small ones.
         texts: blobs of the other source texts, by symbol.
         sizes: bytes of each file of each source param when it was read, for `dagrun why`.
+        snapshots: what each source param that is elsewhere was read into, by file or table.
         seconds: how long the stage's function took.
         created: when, ISO 8601 in UTC.
         accepted: empty for a computed result; else by whom, when and why the result under the key
@@ -65,6 +66,7 @@ class Entry:
     inline_texts: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    snapshots: Mapping[str, Mapping[str, Output]] = field(default_factory=dict)
     seconds: float = 0.0
     created: str = ""
     accepted: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +84,12 @@ class Entry:
         """The entry's file content: a JSON document and the digest that guards it."""
         form = _form(self)
         form["outputs"] = {name: _form(output) for name, output in self.outputs.items()}
+        form["snapshots"] = {
+            param: {name: _form(output) for name, output in files.items()}
+            for param, files in self.snapshots.items()
+        }
+        if not self.snapshots:
+            del form["snapshots"]  # as entries were before there were any
         body = to_bytes(form)
         check = digest_written(_GUARDS[ENTRY_VERSION], body).encode()
         # Canonical as it stands: written once, since there are as many entries as stages.
@@ -123,7 +131,12 @@ def _from_form(body: dict[str, Any], key: str) -> Entry | None:
         return None
     outputs = {name: output_from_form(form) for name, form in body["outputs"].items()}
     producers = {name: (found, output) for name, (found, output) in body["producers"].items()}
-    return Entry(**{**body, "outputs": outputs, "producers": producers})
+    snapshots = {
+        param: {name: output_from_form(form) for name, form in files.items()}
+        for param, files in body.get("snapshots", {}).items()
+    }
+    made = {"outputs": outputs, "producers": producers, "snapshots": snapshots}
+    return Entry(**{**body, **made})
 
 
 class Entries:

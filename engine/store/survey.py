@@ -130,6 +130,16 @@ def needs(entry: Entry) -> frozenset[str]:
     return frozenset(found)
 
 
+def snapshot_blobs(entry: Entry) -> frozenset[str]:
+    """Return the blobs of what an entry's stage has read from elsewhere."""
+    return frozenset(
+        output.blob
+        for files in entry.snapshots.values()
+        for output in files.values()
+        if output.blob
+    )
+
+
 def pinned(store: Store) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Return the blobs and the keys that refs name in their present states, with these refs."""
     blobs: dict[str, list[str]] = defaultdict(list)

@@ -19,6 +19,7 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.engine.history.runids import log_domain, owner
 from dagrun.engine.keys import make_key
 from dagrun.engine.receipts import receipt
+from dagrun.engine.remote import snapshots
 from dagrun.engine.store.blobs import digest_file
 from dagrun.engine.store.durable import is_abandoned
 from dagrun.engine.store.entries import Entry
@@ -38,7 +39,11 @@ from dagrun.engine.store.survey import (
 )
 from dagrun.engine.upkeep.findings import Checked, Finding, Kind
 
-SHORTCUTS = {"stats.json": "stats", receipt.FOLDER: receipt.DOMAIN}
+SHORTCUTS = {
+    "stats.json": "stats",
+    receipt.FOLDER: receipt.DOMAIN,
+    snapshots.FOLDER: snapshots.DOMAIN,
+}
 """Sealed files that only save time, or folders of such, and the domains of their seals."""
 ASIDE = "damaged"
 """Folder of the store where repairing puts damaged blobs that a ref needs."""

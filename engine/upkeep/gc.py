@@ -25,7 +25,7 @@ from dagrun.engine.store.durable import fsync_folder, store_errors, temporary_pa
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.locks import held, is_held
 from dagrun.engine.store.store import RUN_LOCK, Store
-from dagrun.engine.store.survey import StoredFile, Survey, needs, survey
+from dagrun.engine.store.survey import StoredFile, Survey, needs, snapshot_blobs, survey
 from dagrun.engine.upkeep.runlogs import old_logs, remove_logs
 
 KEEP_RUNS = 10
@@ -179,8 +179,8 @@ def choose(found: Survey, marked: Collection[str], cutoff: int, budget: int | No
 
 
 def everything(entry: Entry) -> frozenset[str]:
-    """Return every blob that an entry names, source texts included."""
-    return needs(entry) | frozenset(entry.texts.values())
+    """Return every blob that an entry names, source texts and snapshots included."""
+    return needs(entry) | snapshot_blobs(entry) | frozenset(entry.texts.values())
 
 
 def sweep(store: Store, going: list[Going], cutoff: int) -> list[Going]:

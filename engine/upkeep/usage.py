@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dagrun.engine.store.store import Store
-from dagrun.engine.store.survey import Survey, files_of, needs, survey
+from dagrun.engine.store.survey import Survey, files_of, needs, snapshot_blobs, survey
 
 SHARED, NOBODY = "(shared)", "(nobody's)"
 
@@ -79,6 +79,9 @@ def _owners(found: Survey) -> tuple[dict[str, str], Mapping[str, str]]:
         if stored.entry is None:
             continue
         kinds |= dict.fromkeys(stored.entry.texts.values(), "source texts")
+        for blob in snapshot_blobs(stored.entry):
+            stages[blob].add(stored.entry.stage)
+            kinds[blob] = "snapshots of sources"
         for blob in needs(stored.entry):
             stages[blob].add(stored.entry.stage)
             kinds[blob] = "artifacts"

@@ -103,6 +103,7 @@ class ServedModel:
         limits = bundle.limits
         self.live = LiveContract(self.labels, limits, bundle.spec.inputs) if limits else None
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
+        self._first_scorer = RowScorer(bundle)
         self._scorers = threading.local()
         self._made_of: ServedModel | None = None
         self.kept = {}
@@ -153,7 +154,7 @@ class ServedModel:
         try:
             scorer: RowScorer = self._scorers.scorer
         except AttributeError:
-            scorer = self._scorers.scorer = RowScorer(self.bundle)
+            scorer = self._scorers.scorer = RowScorer(self.bundle, self._first_scorer)
         return scorer
 
     def matrix(self, rows: Sequence[Sequence[object]]) -> Float32s:
@@ -194,7 +195,7 @@ class ServedModel:
         predicted = "values" if bundle.task == "regression" else "probabilities"
         proof = f"{rows} of {rows} bit-identical (features, margins, {predicted})"
         lines = [line, f"golden rows: {proof}"]
-        if why := self.scorer.left_to_xgboost:
+        if why := self._first_scorer.left_to_xgboost:
             lines.append(f"single rows are left to XGBoost, ten times slower: {why}")
         return lines
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -52,20 +53,41 @@ def read_table(data: bytes, limits: ServerSettings) -> pl.DataFrame:
 def _check_fields(schema: pa.Schema) -> None:
     """Raise `ValueError` for a name or a zone that is no UTF-8, and for nested columns."""
     for field in schema:
-        # Reading them is the check of the UTF-8.
-        name, kind = field.name, str(field.type)
-        if field.type.num_fields:
-            raise ValueError(f"column {name!r} is nested ({kind})")
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        # Reading them is the check of the UTF-8; in the type's own text it is mended.
+        name, _zone = field.name, getattr(kind, "tz", None)
+        if kind.num_fields:
+            raise ValueError(f"column {name!r} is nested ({field.type})")
 
 
 def _owned(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return texts that point elsewhere as texts of their own.
+    """Return texts that point elsewhere as texts of their own, those of a dictionary too."""
+    coded = pa.types.is_dictionary(column.type)
+    kind = column.type.value_type if coded else column.type
+    if not (pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)):
+        return column
+    kind = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+    if not coded:
+        return pa.chunked_array([_followable(part).cast(kind) for part in column.chunks], kind)
+    parts = [
+        pa.DictionaryArray.from_arrays(part.indices, _followable(part.dictionary).cast(kind))
+        for part in column.chunks
+    ]
+    return pa.chunked_array(parts, pa.dictionary(column.type.index_type, kind))
 
-    Arrow does not look at what a null's view points to, and Polars follows it, out of its memory.
+
+def _followable(texts: pa.Array) -> pa.Array:
+    """Return texts of which every view may be followed: those of nulls are made empty.
+
+    The validation does not look at what a null's view points to, and then both Arrow and Polars
+    follow it, out of their memory.
     """
-    if pa.types.is_string_view(column.type):
-        return column.cast(pa.large_string())
-    return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
+    if not texts.null_count:
+        return texts
+    present, views, *pointed = texts.buffers()
+    kept = np.frombuffer(views, np.int32, 4 * len(texts)).reshape(-1, 4).copy()
+    kept[texts.is_null().to_numpy(zero_copy_only=False)] = 0
+    return pa.Array.from_buffers(texts.type, len(texts), [present, pa.py_buffer(kept), *pointed])
 
 
 def _validated(

@@ -37,12 +37,13 @@ def unpacked_bytes(data: bytes) -> int:
 
 
 def viewed_bytes(batch: pa.RecordBatch) -> int:
-    """Return the length of all cells in string-view and binary-view columns."""
+    """Return the length of all texts in string-view and binary-view columns or dictionaries."""
     total = 0
     for column in batch.columns:
-        if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
-            views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)
-            lengths = views[column.offset : column.offset + len(column), 0]
+        texts = column.dictionary if pa.types.is_dictionary(column.type) else column
+        if pa.types.is_string_view(texts.type) or pa.types.is_binary_view(texts.type):
+            views = np.frombuffer(texts.buffers()[1], np.int32).reshape(-1, 4)
+            lengths = views[texts.offset : texts.offset + len(texts), 0]
             total += int(np.maximum(lengths, 0).sum(dtype=np.int64))
     return total
 

@@ -104,15 +104,15 @@ class Fleet:
         self._selector.register(end, selectors.EVENT_READ, callback)
 
     def turn(self, seconds: float) -> None:
-        """Wait for at most so long, and do what is to be done.
+        """Do what is to be done, wait for at most so long, and take in what has come.
 
         Raises `NotServed` or `WorkerDied` while nothing has been served yet.
         """
-        for key, _ in self._selector.select(seconds):
-            key.data()
         if not self.draining:
             self._restart()
             self._order()
+        for key, _ in self._selector.select(seconds):
+            key.data()
 
     def looked(self) -> None:
         """Kill workers that have been silent for too many looks at them; this is one."""

@@ -124,7 +124,7 @@ def check(bundle: Bundle, *, kept: int = DIFFERENCES_SHOWN) -> GoldenReport:
 
 def _replay_batch(bundle: Bundle) -> Bits:
     values = bundle.booster.values(bundle.spec.transform(bundle.golden.rows))
-    return _side_by_side(bits(values), *bundle.booster.predict_values(values))
+    return _side_by_side(bits(values), *bundle.booster.predict_values(values, nthread=1))
 
 
 def _replay_rows(bundle: Bundle) -> Bits:

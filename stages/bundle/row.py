@@ -54,14 +54,15 @@ class RowScorer:
         left_to_xgboost: why the trees are not walked here; "" when they are.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, like: RowScorer | None = None) -> None:
+        """Make one; what `like`, one of the same bundle, has proved is not proved again."""
         self._row = bundle.spec.row_function()
         width = len(bundle.booster.features)
         self._buffer = (ctypes.c_float * width)()
         self._pack = functools.partial(struct.Struct(f"{width}f").pack_into, self._buffer, 0)
         self.left_to_xgboost = ""
         try:
-            self.predict = _proven_walk(bundle, self._buffer)
+            self.predict = _proven_walk(bundle, self._buffer, like)
         except NotWalkable as error:
             self.left_to_xgboost = str(error)
             self.predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
@@ -86,13 +87,17 @@ class RowScorer:
 
 
 def _proven_walk(
-    bundle: Bundle, row: ctypes.Array[ctypes.c_float]
+    bundle: Bundle, row: ctypes.Array[ctypes.c_float], like: RowScorer | None
 ) -> Callable[[], tuple[float, float]]:
     """Return a walk over `row` that gives the golden predictions. Raises `NotWalkable`."""
     trees = walker(bundle.booster.ubj)
     if isinstance(trees, NotWalkable):
         raise trees
     walk, golden = trees.bind(row), bundle.golden
+    if like is not None:
+        if like.left_to_xgboost:
+            raise NotWalkable(like.left_to_xgboost)
+        return walk
     recorded = zip(golden.margins.tolist(), golden.values.tolist(), strict=True)
     for features, expected in zip(golden.features, recorded, strict=True):
         ctypes.memmove(row, features.ctypes.data, ctypes.sizeof(row))

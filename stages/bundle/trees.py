@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
+from dagrun.stages.bundle.ubjson import read_ubjson
 from dagrun.stages.bundle.walk import LANES, NODE, Walk, compiled
 
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
@@ -110,7 +110,7 @@ def walker(ubj: bytes) -> Trees | NotWalkable:
     """Return the trees of an XGBoost model, proved, or why they are left to XGBoost."""
     model = loaded(ubj, 1)
     try:
-        trees = read_trees(json.loads(bytes(model.save_raw("json"))))
+        trees = read_trees(read_ubjson(bytes(model.save_raw("ubj"))))
     except NotWalkable as error:
         return error
     rows = probes(trees)
@@ -123,7 +123,7 @@ def walker(ubj: bytes) -> Trees | NotWalkable:
 
 
 def read_trees(form: Mapping[str, Any]) -> Trees:
-    """Lay out the trees of a model's JSON form. Raises `NotWalkable`."""
+    """Lay out the trees of a model's JSON or UBJSON form. Raises `NotWalkable`."""
     learner = form["learner"]
     booster, about = learner["gradient_booster"], learner["learner_model_param"]
     if booster["name"] != "gbtree":
@@ -131,24 +131,20 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     if int(about["num_class"]) > 1 or int(about["num_target"]) > 1:
         raise NotWalkable("a model with several outputs")
     trees, width = booster["model"]["trees"], int(about["num_feature"])
-    if any(any(tree["split_type"]) for tree in trees):
+    if any(np.any(tree["split_type"]) for tree in trees):
         raise NotWalkable("a model with categorical splits")
     nothing = np.zeros(1, NODE)
     nothing["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
     nothing["feature"] = 2 * width * _FLOAT
-    laid = [nothing]
+    nodes, firsts, tests = _lay_out(trees, width) if trees else (nothing[:0], 0, 0)
     roots = np.zeros((-(-len(trees) // LANES), LANES), np.uint32)
     depths = np.zeros(roots.size, np.uint32)
-    first = 1
-    for number, tree in enumerate(trees):
-        roots.flat[number] = first * NODE.itemsize
-        nodes, depths[number] = _lay_out(tree, first, width)
-        laid.append(nodes)
-        first += len(nodes)
+    roots.flat[: len(trees)] = firsts
+    depths[: len(trees)] = tests
     logistic = learner["objective"]["name"] in _LOGISTIC
     score = float(about["base_score"].strip("[]"))
     return Trees(
-        nodes=np.concatenate(laid),
+        nodes=np.concatenate([nothing, nodes]),
         roots=roots,
         depths=depths.reshape(roots.shape).max(axis=1, initial=0),
         width=width,
@@ -157,38 +153,53 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     )
 
 
-def _lay_out(tree: Mapping[str, Any], first: int, width: int) -> tuple[npt.NDArray[np.void], int]:
-    """Return a tree's nodes, whose numbers begin with `first`, and its depth."""
+def _lay_out(
+    trees: Sequence[Mapping[str, Any]], width: int
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the nodes of trees, that follow one node, where each tree begins, and its depth."""
+    sizes = np.array([len(tree["left_children"]) for tree in trees])
+    tree_of = np.repeat(np.arange(len(trees)), sizes)
+    starts = np.cumsum(sizes) - sizes
+
+    def all_of(name: str, dtype: type) -> npt.NDArray[Any]:
+        return np.concatenate([np.asarray(tree[name], dtype) for tree in trees])
+
     left, right, feature = (
-        np.array(tree[name], np.int64)
-        for name in ("left_children", "right_children", "split_indices")
+        all_of(name, np.int64) for name in ("left_children", "right_children", "split_indices")
     )
-    default_left = np.array(tree["default_left"], bool)
-    ends, own = left < 0, np.arange(len(left))
+    default_left = all_of("default_left", bool)
+    ends, own = left < 0, np.arange(len(left)) - starts[tree_of]
     # The walk trusts its nodes, and a bundle can be anyone's.
-    forward = (np.minimum(left, right) > own) & (np.maximum(left, right) < len(left))
-    if not len(left) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
+    forward = (np.minimum(left, right) > own) & (np.maximum(left, right) < sizes[tree_of])
+    if not np.all(sizes) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
         raise NotWalkable("a model with nodes that lead nowhere or back")
-    values = np.array(tree["split_conditions"], np.float32)
+    values = all_of("split_conditions", np.float32)
     if not np.all((values > -math.inf) | ~(ends | default_left)):
         raise NotWalkable("a model with numbers that nothing is below")
     # Level by level, so that the branches of a node stand side by side.
-    levels, level, found = [], np.array([0]), 0
+    branches = np.column_stack([left, right]) + starts[tree_of, np.newaxis]
+    levels, level, tests, found = [], starts, np.full(len(trees), -1), 0
     while len(level):
         levels.append(level)
+        tests[tree_of[level]] += 1
         if (found := found + len(level)) > len(left):
             raise NotWalkable("a model with nodes of two parents")
-        inner = level[~ends[level]]
-        level = np.column_stack([left[inner], right[inner]]).ravel()
+        level = branches[level[~ends[level]]].ravel()
     order = np.concatenate(levels)
-    ends, place = ends[order], np.arange(len(order))
+    order = order[np.argsort(tree_of[order], kind="stable")]
+    counts = np.bincount(tree_of[order], minlength=len(trees))
+    if np.any(counts > sizes):
+        raise NotWalkable("a model with nodes of two parents")
+    firsts = 1 + np.cumsum(counts) - counts
+    inner, laid = ~ends[order], tree_of[order]
+    before = np.concatenate([[0], np.cumsum(inner)])[firsts - 1]
+    branch = firsts[laid] + 2 * (np.cumsum(inner) - before[laid]) - 1
     nodes = np.zeros(len(order), NODE)
     nodes["value"] = values[order]
-    spot = np.where(ends, 2 * width, (feature + default_left * width)[order])
+    spot = np.where(inner, (feature + default_left * width)[order], 2 * width)
     nodes["feature"] = spot * _FLOAT
-    branch = np.where(ends, place, 2 * np.cumsum(~ends) - 1)
-    nodes["left"] = (branch + first) * NODE.itemsize
-    return nodes, len(levels) - 1
+    nodes["left"] = np.where(inner, branch, np.arange(len(order)) + 1) * NODE.itemsize
+    return nodes, firsts * NODE.itemsize, tests
 
 
 def probes(trees: Trees) -> Float32s:

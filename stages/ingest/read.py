@@ -3,7 +3,7 @@
 Guarantee: files come in sorted order, rows in the files' order; columns that are declared have
 exactly the declared type, and a value that does not fit is an error naming file, column and row.
 Columns that are not declared stay as the file has them, in CSV as text. Nothing is stripped,
-guessed or dropped. `Files.scan_csv` and its likes are the lazy, trusting alternative.
+guessed or dropped. The sources' own `scan_csv` and its likes are the lazy, trusting alternative.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import BinaryIO
 import polars as pl
 
 from dagrun.engine.openfiles import decode
+from dagrun.engine.reading import Readable
 from dagrun.engine.scans import BadTable, Format, SchemaMismatch
-from dagrun.engine.sources import Files
 from dagrun.stages.ingest.typed import Types, check_formats, typed
 
 
 def read_csv(
-    files: Files,
+    files: Readable,
     columns: Types,
     *,
     nulls: Sequence[str] = ("",),
@@ -55,7 +55,7 @@ def read_csv(
     return _read("csv", files, read, columns, formats or {})
 
 
-def read_parquet(files: Files, columns: Types | None = None) -> pl.DataFrame:
+def read_parquet(files: Readable, columns: Types | None = None) -> pl.DataFrame:
     """Read Parquet files; `columns` are cast where that loses nothing.
 
     Raises as `read_csv` does.
@@ -68,7 +68,7 @@ def read_parquet(files: Files, columns: Types | None = None) -> pl.DataFrame:
 
 
 def read_ndjson(
-    files: Files, columns: Types, *, formats: Mapping[str, str] | None = None
+    files: Readable, columns: Types, *, formats: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
     """Read files of one JSON object a line; `formats` tell how texts are dates and times.
 
@@ -83,7 +83,7 @@ def read_ndjson(
 
 def _read(
     kind: Format,
-    files: Files,
+    files: Readable,
     read: Callable[[str, BinaryIO], pl.DataFrame],
     columns: Types,
     formats: Mapping[str, str] | None,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from dagrun import Files, Http, Objects, Query
 from dagrun.engine.extras import MissingExtra
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +23,27 @@ def test_the_message_says_what_needs_which_library_and_how_to_get_it() -> None:
         "the source Http needs httpx, which is not installed. "
         "Install it with: pip install 'dagrun[http]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "read"),
+    [
+        ("adbc_driver_sqlite", "sql", lambda: Query("SELECT 1", "sqlite:x.db").read()),
+        ("adbc_driver_manager", "sql", lambda: Query("SELECT 1", "postgresql://host/d").read()),
+        ("httpx", "http", lambda: Http("http://127.0.0.1:1/").find()),
+        ("stamina", "http", lambda: Http("http://127.0.0.1:1/").find()),
+        ("obstore", "objects", lambda: Objects("file:///tmp").find()),
+        ("fastexcel", "excel", lambda: Files(__file__).read_excel()),
+    ],
+)
+def test_a_library_that_is_not_there_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, library: str, extra: str, read: Callable[[], object]
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=rf"pip install 'dagrun\[{extra}\]'"):
+        read()
 
 
 def test_every_extra_that_is_named_in_the_code_exists() -> None:

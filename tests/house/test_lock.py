@@ -29,6 +29,7 @@ LOCKS = [
     "tests/peers/grpc_requests.lock",
     "tests/peers/mlflow.lock",
     "tests/peers/mlserver.lock",
+    "tests/peers/moto.lock",
     "tests/peers/tritonclient.lock",
 ]
 

@@ -77,9 +77,11 @@ def tables(frame: pl.DataFrame) -> list[bytes]:
         with pa.ipc.new_stream(sink, table.schema, options=options) as out:
             out.write_table(table, 7)
         found.append(sink.getvalue())
-    newest = io.BytesIO()
-    frame.write_ipc_stream(newest)
-    return [*found, newest.getvalue()]
+    for newest in (frame, frame.with_columns(pl.col(pl.String).cast(pl.Categorical))):
+        written = io.BytesIO()
+        newest.write_ipc_stream(written)
+        found.append(written.getvalue())
+    return found
 
 
 @pytest.fixture
@@ -125,6 +127,7 @@ def methods(server: Server) -> dict[str, Callable[[bytes, Context], bytes]]:
     return found  # type: ignore[return-value]
 
 
+@pytest.mark.timeout(7_200)
 def test_damaged_messages_are_answered_or_refused(server: Server, make: Make) -> None:
     called, context, outcomes = methods(server), Context(), Counter[str]()
     seed, longest = time.time_ns() if SOAK else 1, 0
@@ -159,6 +162,7 @@ def metadata(pick: random.Random) -> list[tuple[str, str | bytes]]:
     return found
 
 
+@pytest.mark.timeout(7_200)
 def test_damaged_messages_over_the_wire(server: Server, make: Make) -> None:
     """As many as a connection takes at once; the server answers the last as the first."""
     pick, outcomes = random.Random(2), Counter[str]()

@@ -183,14 +183,35 @@ def test_what_is_written_can_be_read() -> None:
     assert read_table(write_table(frame), LIMITS).equals(frame)
 
 
-def test_what_a_null_points_to_is_never_followed() -> None:
-    """Arrow does not check the view of a null; Polars ended the process by following it."""
-    views = struct.pack("<i12s", 2, b"ab") + struct.pack("<i4sii", 100, b"xxxx", 7, 1 << 30)
+@pytest.mark.parametrize("length", [100, -738_197_504])
+@pytest.mark.parametrize("as_dictionary", [False, True])
+def test_what_a_null_points_to_is_never_followed(length: int, as_dictionary: bool) -> None:
+    """Arrow does not check the view of a null; it and Polars ended the process by following it."""
+    views = struct.pack("<i12s", 2, b"ab") + struct.pack("<i4sii", length, b"xxxx", 7, 1 << 30)
     buffers = [pa.py_buffer(b"\x01"), pa.py_buffer(views)]
     column = pa.Array.from_buffers(pa.string_view(), 2, buffers)
+    if as_dictionary:
+        column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.uint32()), column)
     frame = read_table(stream(pa.table({"a": column})), LIMITS)
-    assert frame["a"].to_list() == ["ab", None]
-    assert frame.lazy().select(pl.col("a").fill_null("none")).collect()["a"].to_list() == [
-        "ab",
-        "none",
-    ]
+    assert frame["a"].cast(pl.String).to_list() == ["ab", None]
+    filled = frame.lazy().select(pl.col("a").cast(pl.String).fill_null("none")).collect()
+    assert filled["a"].to_list() == ["ab", "none"]
+
+
+def test_a_zone_that_is_no_text_is_refused_before_polars_panics(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    moments = pa.array([1, 2]).cast(pa.timestamp("us", "Etc/GMT"))
+    for column in (moments, moments.dictionary_encode()):
+        damaged = stream(pa.table({"a": column})).replace(b"Etc/GMT", b"\xffEtc/GM")
+        with pytest.raises(Malformed, match="utf-8"):
+            read_table(damaged, LIMITS)
+    assert "panicked" not in capfd.readouterr().err
+
+
+def test_categories_of_polars_newest_form_are_read() -> None:
+    given = pl.DataFrame({"a": ["ab", None, "c" * 40, "ab"]}, schema={"a": pl.Categorical})
+    sink = io.BytesIO()
+    given.write_ipc_stream(sink, compat_level=pl.CompatLevel.newest())
+    read = read_table(sink.getvalue(), LIMITS)
+    assert read["a"].cast(pl.String).to_list() == given["a"].cast(pl.String).to_list()

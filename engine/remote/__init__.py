@@ -1,0 +1,1 @@
+"""Sources that are elsewhere: databases, web services, object stores, and their snapshots."""
