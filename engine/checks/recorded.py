@@ -26,6 +26,7 @@ from dagrun.engine.pipeline import Pipeline, load_pipeline
 from dagrun.engine.plan import Decision
 from dagrun.engine.prepare import Prepared, bind_params
 from dagrun.engine.project import Project
+from dagrun.engine.remote.snapshots import Snapshots
 from dagrun.engine.stage import Stage
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
@@ -186,7 +187,8 @@ class _Cook:
         problem = f"{listing(asked)} is not asked again" if asked else ""
         if not problem:
             try:
-                bound = bind_params(stage, params, self._pipeline, self._stats)
+                given, root = {**stage.params, **params}, self._pipeline.project.root
+                bound = bind_params(given, root, self._stats, Snapshots(root))
                 return make_recipe(stage, bound, code, self._seed), ""
             except DagrunError as error:
                 if not uses:
