@@ -12,7 +12,7 @@ from customers import admit
 from dagrun import Context, Files, Verdict, stage
 from dagrun.stages.apart import check_apart
 from dagrun.stages.bundle import Bundle, make_bundle, register
-from dagrun.stages.evaluate import Gates, Report, choose_threshold, evaluate, judge
+from dagrun.stages.evaluate import Champion, Gates, Report, choose_threshold, evaluate, judge
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.shares import split_rows, with_folds
 from dagrun.stages.train import (
@@ -194,12 +194,6 @@ def report(
 # --- release: a refusal of a gate halts what comes after it
 
 
-@stage(gate=True)
-def verdict(report: Report, gates: Files = Files("gates.toml")) -> Verdict:
-    """Whether the model may be published."""
-    return judge(report, Gates.read(gates))
-
-
 @stage
 def bundle(
     ctx: Context,
@@ -220,8 +214,22 @@ def bundle(
     )
 
 
+@stage(gate=True)
+def verdict(
+    report: Report,
+    bundle: Bundle,
+    test: pl.DataFrame,
+    gates: Files = Files("gates.toml"),
+    champion: Champion = Champion("churn"),
+) -> Verdict:
+    """Whether the model may be published."""
+    return judge(
+        report, Gates.read(gates), bundle=bundle, rows=test, label="churn", champion=champion
+    )
+
+
 @stage(effect=True)
 def publish(bundle: Bundle, verdict: Verdict, apart: Verdict, selection: Selection) -> None:
     """Make the bundle the champion of the registry."""
     reason = f"{selection.chosen}: passed all {len(verdict.reasons) + len(apart.reasons)} gates"
-    register("churn", bundle, alias="champion", reason=reason)
+    register("churn", bundle, alias="champion", reason=reason, verdict=verdict)
