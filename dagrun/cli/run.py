@@ -40,6 +40,7 @@ def run(
     params: Mapping[str, str],
     seed: int,
     force: tuple[str, ...],
+    data: str | None,
     jobs: int | None,
     executor: str,
     keep_going: bool,
@@ -64,7 +65,8 @@ def run(
         with _terminable(), _stdout_kept(as_json):
             witness = Witness(words, pipeline)
             workspace = Workspace.open(pipeline)
-            selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
+            chosen: dict[str, Any] = {"targets": targets, "params": params, "data": data}
+            selection = workspace.select(seed=seed, force=force, **chosen)
             for name in accept:
                 entry = workspace.accept(name, selection, reason or "")
                 tell(f"{entry.stage}: {tell_accepted(entry)} ({entry.accepted['change']})")

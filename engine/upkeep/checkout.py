@@ -116,6 +116,13 @@ def find_past(store: Store, name: str) -> Past:
     return Past(label=f"run {run.run_id}", keys=keys, facts=facts)
 
 
+def with_elements(store: Store, key: str) -> Iterator[Entry]:
+    """Yield the entry of a key, and those of its elements if a mapped stage made it."""
+    for each in (key, *(entry.elements if (entry := store.entries.read(key)) else ())):
+        if found := store.entries.read(each):
+            yield found
+
+
 def check_out(store: Store, past: Past, names: Sequence[str], to: Path) -> tuple[Restored, ...]:
     """Write the artifacts of those names (all, without any) into the new folder `to`.
 

@@ -128,6 +128,22 @@ def test_what_a_result_was_made_from_is_kept_with_it(shop: ProjectFolder, call: 
     assert call("checkout", "last", "sales.rows", "--to", "now").code == 0
 
 
+def test_a_run_may_use_the_data_of_a_past_one(shop: ProjectFolder, call: Call) -> None:
+    (shop.root / "shop.db").unlink()
+    assert "does not exist" in call("plan").err
+    planned = call("plan", "--data", "v1", "--json")
+    assert planned.code == 0, planned.err
+    assert call("run", "--data", "v1").code == 0  # today's code, the rows of then
+    again = shop.open()
+    assert again.runs.read("last").header["data"].startswith("run ")
+    (sales,) = call("show", "last:sales", "--json").document["outputs"].values()
+    assert sales["head"][-1] == {"id": 3, "price": 3.0, "double": 9.0}
+    for entry in map(again.store.entries.read, again.store.entries.keys()):
+        for output in entry.snapshots.get("rows", {}).values() if entry else ():
+            again.store.blobs.path(output.blob or "").unlink(missing_ok=True)
+    assert "is not stored any more: rows" in call("run", "--data", "v1").err
+
+
 def test_what_is_wrong_is_told_and_nothing_written(shop: ProjectFolder, call: Call) -> None:
     for words, told in (
         (("v9",), "is no run, no pin, and no git revision"),
