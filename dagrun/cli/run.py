@@ -72,8 +72,7 @@ def run(
                 tell(f"{entry.stage}: {tell_accepted(entry)} ({entry.accepted['change']})")
             stages = workspace.pipeline.stages
             hooks = read_hooks(workspace.project.root)
-            effects = [name for name, stage in stages.items() if stage.effect]
-            with Progress(effects) as progress:
+            with Progress([name for name, stage in stages.items() if stage.effect]) as progress:
                 result = workspace.run(
                     selection, settings, progress, witness=witness, above=progress.above
                 )

@@ -1,9 +1,9 @@
 """Checking out: what a past run had, as plain files in a folder of one's own.
 
 Guarantee: the folder is there whole or not at all; every file in it has the content that its entry
-names, verified while it is copied, and `checkout.json` says what each is. The limits: results that
-were collected are gone (a pin keeps them), and files of the project that a stage read are named by
-their digests only; they are where the project keeps them.
+names, verified while it is copied, and `checkout-manifest.json` says what each is. The limits:
+results that were collected are gone (a pin keeps them), and files of the project that a stage read
+are named by their digests only; they are where the project keeps them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from dagrun.engine.store.store import Store
 from dagrun.engine.upkeep.pins import pins
 
 VERSION = 1
-MANIFEST = "checkout.json"
+MANIFEST = "checkout-manifest.json"
+"""Like no artifact, since there is a hyphen in it."""
 SOURCES = "sources"
 _SUFFIXES = {"TABLE": ".parquet", "DOCUMENT": ".json", "FILE": ""}
 

@@ -88,7 +88,7 @@ def test_any_past_run_is_restored(shop: ProjectFolder, call: Call, ref: str) -> 
         "sources/sales.rows/rows.parquet": [1.0, 2.0, 3.0],
     }
     assert json.loads((shop.root / "past/facts.json").read_text()) == {"rows": 3, "notes": "first"}
-    manifest = json.loads((shop.root / "past/checkout.json").read_text())
+    manifest = json.loads((shop.root / "past/checkout-manifest.json").read_text())
     assert manifest["run"]["commit"] == git(shop.root, "rev-parse", "v1")
     assert list(manifest["project_files"]["facts.notes"]) == ["notes.txt"]
     assert manifest["artifacts"]["sales.parquet"]["rows"] == 3
