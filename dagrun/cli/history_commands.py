@@ -84,9 +84,10 @@ def show(**options: Any) -> int:
 def checkout(**options: Any) -> int:
     """Write what a past run had into a folder.
 
-    Tables become Parquet, documents JSON. RUN is an id, the beginning or the end of it, `last` or `last~1`; REVISION a commit, branch or
-    tag of git, which stands for the newest run of it. Without ARTIFACT everything is written, also
-    what was read from databases, web services and object stores.
+    Tables become Parquet, documents JSON. RUN is an id, the beginning or the end of it, `last` or
+    `last~1`; REVISION a commit, branch or tag of git, which stands for the newest run of it.
+    Without ARTIFACT everything is written, also what was read from databases, web services and
+    object stores.
     """
     return carry_out("dagrun.cli.checkout:checkout", options)
 
