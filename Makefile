@@ -19,7 +19,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo demo-houses test check bench bench-quick soak lowest package clean \
+.PHONY: demo demo-houses demo-cards test check bench bench-quick soak lowest package clean \
 	lint format types generated proto docs golden lock peers
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
@@ -27,6 +27,9 @@ demo: $(READY) ## raw flights to a served model, with the parity proof
 
 demo-houses: $(READY) ## the same for house prices, a regression: every row, in every way
 	@cd examples/houses && ../../$(BIN)/python demo.py
+
+demo-cards: $(READY) ## payments by card: what a card had done before, told one payment at a time
+	@cd examples/cards && ../../$(BIN)/python demo.py
 
 test: $(READY) ## the tests, in at most five minutes
 	$(BIN)/$(PYTEST)
@@ -152,6 +155,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	printf 'great-expectations==1.24.1\npandas<3\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/great_expectations.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
 	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock
+	echo mlflow==3.17.2 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlflow.lock
 	echo mlserver==1.7.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/mlserver.lock
 	echo grpc-requests==0.1.21 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/grpc_requests.lock
 	echo 'moto[server,s3]==5.2.5' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/moto.lock

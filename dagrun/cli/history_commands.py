@@ -30,18 +30,32 @@ def list_runs(**options: Any) -> int:
 @runs.command("compare", epilog="Example: dagrun runs compare 7f3a last")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B", default="last")
+@click.option("--all", "every", is_flag=True, help="Show the values that are the same, too.")
 @pipeline_option
 @json_option
 def compare_runs(**options: Any) -> int:
-    """Compare run A with run B: which stages ran, their keys, rows and seconds.
+    """Compare run A with run B.
+
+    First the stages: which ran, their keys, rows and seconds. Then params, metrics, versions of
+    data, code and libraries, side by side.
 
     A run is named by its id, the beginning or the end of it, or `last`.
     """
     return carry_out("dagrun.cli.runs:compare_runs", options)
 
 
-@runs.command("export", epilog="Example: dagrun runs export last -o events.jsonl")
+@runs.command(
+    "export",
+    epilog="Example: dagrun runs export last -o events.jsonl; "
+    "dagrun runs export --all --parquet runs; dagrun runs export --mlflow http://localhost:5000",
+)
 @click.argument("run", metavar="RUN", default="last")
+@click.option("--all", "every", is_flag=True, help="Every run that the store remembers.")
+@click.option("--parquet", metavar="FOLDER", help="Write tables: a small Parquet file each.")
+@click.option("--mlflow", metavar="URL", help="Tell an MLflow server; twice is as good as once.")
+@click.option(
+    "--experiment", metavar="NAME", help="The experiment in MLflow. [default: the pipeline's name]"
+)
 @click.option(
     "--format",
     "form",
@@ -56,8 +70,12 @@ def compare_runs(**options: Any) -> int:
 )
 @pipeline_option
 def export_run(**options: Any) -> int:
-    """Write RUN as OpenLineage events, one JSON object a line."""
-    return carry_out("dagrun.cli.lineage:export_run", options)
+    """Tell RUN to other programs.
+
+    By default as OpenLineage events, one JSON object a line; with --parquet as tables of runs,
+    stages, params, metrics, data and artifacts; with --mlflow as a run of an MLflow server.
+    """
+    return carry_out("dagrun.cli.runs_export:export_run", options)
 
 
 @click.command(
@@ -82,11 +100,12 @@ def show(**options: Any) -> int:
 @pipeline_option
 @json_option
 def checkout(**options: Any) -> int:
-    """Write what a past run had into a folder: tables as Parquet, documents as JSON.
+    """Write what a past run had into a folder.
 
-    RUN is an id, the beginning or the end of it, `last` or `last~1`; REVISION a commit, branch or
-    tag of git, which stands for the newest run of it. Without ARTIFACT everything is written, also
-    what was read from databases, web services and object stores.
+    Tables become Parquet, documents JSON. RUN is an id, the beginning or the end of it, `last` or
+    `last~1`; REVISION a commit, branch or tag of git, which stands for the newest run of it.
+    Without ARTIFACT everything is written, also what was read from databases, web services and
+    object stores.
     """
     return carry_out("dagrun.cli.checkout:checkout", options)
 

@@ -1,4 +1,4 @@
-"""`dagrun show NAME --lineage` and `dagrun runs export`: where artifacts come from."""
+"""`dagrun show NAME --lineage`, and runs as OpenLineage events: where artifacts come from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show_lineage(store: Store, name: str, entry: Entry, as_json: bool) -> int:
     """Show what an artifact, or what a stage made, was made from."""
     steps = trace(store, entry)
     if as_json:
-        document = [_step(step) for step in steps]
+        document = [step_document(step) for step in steps]
         show_document({"artifact": name, "key": entry.key, "stages": document})
         return 0
     for line in lineage_lines(name, steps):
@@ -32,7 +32,8 @@ def show_lineage(store: Store, name: str, entry: Entry, as_json: bool) -> int:
     return 0
 
 
-def _step(step: Step) -> dict[str, Any]:
+def step_document(step: Step) -> dict[str, Any]:
+    """Return one stage of a lineage as `--json` prints it."""
     outputs = {
         name: {"logical": output.logical, "blob": output.blob, "rows": output.rows}
         for name, output in step.outputs.items()
@@ -51,7 +52,7 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def export_run(
+def export_events(
     *, run: str, form: str, output: str | None, namespace: str, pipeline: str | None
 ) -> int:
     """Write a run's OpenLineage events, one JSON object a line. Raises `UnknownRun`."""

@@ -20,7 +20,7 @@ from dagrun.ui.terminal import tell, tell_error
 
 DEFECT, USAGE, HALTED, STORE, INTERRUPTED = 1, 2, 3, 4, 130
 
-_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC, _CONTRACT = (
+_PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC = (
     f"dagrun.cli.{name}_commands"
     for name in (
         "pipeline",
@@ -32,9 +32,9 @@ _PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFI
         "bundle",
         "entrance",
         "traffic",
-        "contract",
     )
 )
+_CONTRACT, _LINEAGE = (f"dagrun.cli.{name}_commands" for name in ("contract", "lineage"))
 COMMANDS = {
     "init": f"{_PIPELINE}:init",
     "run": f"{_PIPELINE}:run",
@@ -46,6 +46,8 @@ COMMANDS = {
     "show": f"{_HISTORY}:show",
     "checkout": f"{_HISTORY}:checkout",
     "logs": f"{_HISTORY}:logs",
+    "lineage": f"{_LINEAGE}:lineage",
+    "reproduce": f"{_LINEAGE}:reproduce",
     "diff": f"{_HISTORY}:diff",
     "fsck": f"{_STORE}:fsck",
     "gc": f"{_STORE}:gc",

@@ -105,6 +105,8 @@ def proto(**options: Any) -> int:
 @click.option("--since", metavar="TIME", help="Only answers from this time on, as in ISO 8601.")
 @click.option("--until", metavar="TIME", help="Only answers before this time.")
 @click.option("--bundle", "digest", metavar="DIGEST", help="Only answers of this bundle.")
+@click.option("--last", metavar="ROWS", type=click.IntRange(min=1), help="Only the newest rows.")
+@click.option("--keep", is_flag=True, help="Keep what was found, for dagrun traffic staged.")
 @pipeline_option
 @json_option
 def replay(**options: Any) -> int:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from dagrun.engine.code.imports import use_sources
 from dagrun.engine.errors import DefinitionError
-from dagrun.engine.project import PipelineMissing, find_project, find_root
+from dagrun.engine.project import (
+    DEFAULT_PIPELINE,
+    PipelineMissing,
+    Project,
+    find_project,
+    find_root,
+)
 from dagrun.engine.store.store import Store
 
 
@@ -42,6 +48,20 @@ def store_folder(pipeline: str | None) -> Path:
     if not folder.is_dir():
         raise NoStore(root)
     return folder
+
+
+def find_home(pipeline: str | None) -> Project:
+    """Find the project that `pipeline` (default: the current folder) is in.
+
+    It need not have the default pipeline file. Raises `PipelineMissing` when `pipeline` is given.
+    """
+    try:
+        return find_project(pipeline, Path.cwd())
+    except PipelineMissing:
+        if pipeline is not None:
+            raise
+        root = find_root(Path.cwd())
+        return Project(root=root, pipeline=root / DEFAULT_PIPELINE)
 
 
 def use_project(pipeline: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 from dagrun.engine.dispatching.amounts import SettingInvalid, read_amounts
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _read_settings(
@@ -35,11 +37,28 @@ def read_limits(
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def read_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read a duration in seconds. Raises `click.BadParameter`."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", value)
+    if not found:
+        problem = f"{value!r} is not a duration such as 90s, 30m, 12h or 7d"
+        raise click.BadParameter(problem, ctx, param)
+    return float(found[1]) * _SECONDS[found[2]]
+
+
 def selection(command: Declared) -> Declared:
     """Add what `run` and `plan` select: targets, params, seed and forced stages."""
     for option in (
         click.option(
             "--force", multiple=True, metavar="STAGE", help="Run it even if it would hit."
+        ),
+        click.option(
+            "--data",
+            metavar="RUN",
+            help="Read from databases, web services and object stores what RUN (or a pin, a git "
+            "revision) has read.",
         ),
         click.option("--seed", default=0, show_default=True, help="Seed of stages with a Context."),
         click.option(

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from dagrun.cli.documents import show_document
 from dagrun.cli.models import DIFFERENT, find_source, open_registry
-from dagrun.cli.opening import use_project
+from dagrun.cli.opening import open_store, use_project
+from dagrun.server.traffic.replays import ReplayBook
 from dagrun.stages.bundle import Bundle, check, read_bundle
+from dagrun.stages.catalog import Catalog, alias_ref, served_alias
 from dagrun.stages.monitor import QUANTILES, Replayed, read_prediction_log
 from dagrun.stages.monitor import replay as replayed
 from dagrun.ui.columns import aligned
@@ -17,6 +22,7 @@ from dagrun.ui.quantities import counted
 from dagrun.ui.terminal import show, tell_error
 
 _MOST_FEATURES = 8
+Find = Callable[[str], Bundle | None]
 
 
 def replay(
@@ -26,27 +32,32 @@ def replay(
     since: str | None,
     until: str | None,
     digest: str | None,
+    last: int | None,
+    keep: bool,
     pipeline: str | None,
     as_json: bool,
 ) -> int:
     """Compare logged answers with those of a bundle. Raises `DagrunError` for wrong input."""
     use_project(pipeline)
     called, model, bundle, find = _opened(name, pipeline)
-    check(bundle).require()
-    rows = read_prediction_log(log, model, since=since, until=until, bundle=digest)
-    outcomes = replayed(rows, bundle, find)
+
+    def read() -> pl.LazyFrame:
+        rows = read_prediction_log(log, model, since=since, until=until, bundle=digest)
+        return rows if last is None else rows.top_k(last, by="time").collect().lazy()
+
+    if keep:
+        outcomes = _kept(name, log, bundle, find, read, pipeline)
+    else:
+        check(bundle).require()
+        outcomes = replayed(read(), bundle, find)
     if as_json:
         found = [asdict(outcome) for outcome in outcomes]
         show_document({"bundle": bundle.digest, "replayed": found})
     elif not outcomes:
         show("no row was logged in that time")
     for outcome in () if as_json else outcomes:
-        show(
-            f"{counted(outcome.rows, 'row')} answered by bundle {outcome.logged[:12]}, replayed "
-            f"with {called} (bundle {bundle.digest[:12]})"
-        )
-        for line in aligned(list(map(list, _lines(outcome)))):
-            show(f"  {line}")
+        for line in outcome_lines(called, bundle.digest, outcome):
+            show(line)
     if broken := [outcome for outcome in outcomes if outcome.unfaithful]:
         tell_error(
             f"{counted(sum(one.unfaithful or 0 for one in broken), 'row')} have other bits here "
@@ -57,9 +68,57 @@ def replay(
     return 0
 
 
-def _opened(
-    name: str, pipeline: str | None
-) -> tuple[str, str, Bundle, Callable[[str], Bundle | None]]:
+def outcome_lines(called: str, digest: str, outcome: Replayed) -> Iterator[str]:
+    """Yield what came of replaying with a bundle, and what that is called."""
+    yield (
+        f"{counted(outcome.rows, 'row')} answered by bundle {outcome.logged[:12]}, replayed "
+        f"with {called} (bundle {digest[:12]})"
+    )
+    for line in aligned(list(map(list, _lines(outcome)))):
+        yield f"  {line}"
+
+
+def _kept(
+    name: str,
+    log: str,
+    bundle: Bundle,
+    find: Find,
+    read: Callable[[], pl.LazyFrame],
+    pipeline: str | None,
+) -> tuple[Replayed, ...]:
+    """Replay and keep a report, also of what hindered it, which is raised."""
+    catalog = Catalog(open_store(pipeline))
+    version = catalog.resolve(name)
+    alias = served_alias(name)
+    ref = catalog.store.refs.read(alias_ref(version.name, alias)) if alias else None
+    report: dict[str, Any] = {
+        "version": version.version,
+        "bundle": version.bundle,
+        "moved_at": ref.at if ref and version.bundle == bundle.digest else "",
+        "log": log,
+        "first": "",
+        "last": "",
+        "problem": "",
+        "replayed": [],
+    }
+    try:
+        check(bundle).require()
+        rows = read()
+        ends = rows.select(first=pl.col("time").min(), last=pl.col("time").max()).collect()
+        report |= {end: str(moment) for end, moment in ends.row(0, named=True).items() if moment}
+        outcomes = replayed(rows, bundle, find)
+        report["replayed"] = [asdict(outcome) for outcome in outcomes]
+    except Exception as error:
+        report["problem"] = str(error) or type(error).__name__
+        raise
+    finally:
+        # What was interrupted has neither, and is begun again.
+        if report["problem"] or report["last"]:
+            ReplayBook(catalog.store).keep(version.name, report)
+    return outcomes
+
+
+def _opened(name: str, pipeline: str | None) -> tuple[str, str, Bundle, Find]:
     """Return what a bundle is called, its model, itself, and what finds others by digest."""
     source = find_source(name)
     if isinstance(source, Path):

@@ -11,8 +11,10 @@ from typing import Any
 from dagrun.cli.documents import show_document
 from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DagrunError, listing, nearest
+from dagrun.engine.history.account import account_of, compare_accounts
 from dagrun.engine.history.comparison import compare, totals
 from dagrun.engine.history.runlog import Run, Runs
+from dagrun.ui.accounts import change_document, change_lines
 from dagrun.ui.history import comparison_lines, run_lines, stage_lines, totals_line
 from dagrun.ui.terminal import show, tell
 
@@ -63,16 +65,23 @@ def _list_stage(stage: str, runs: Iterator[Run], count: int, as_json: bool) -> i
     return 0
 
 
-def compare_runs(*, before: str, after: str, pipeline: str | None, as_json: bool) -> int:
-    """Compare two runs stage by stage. Raises `NoStore` or `UnknownRun`."""
-    runs = Runs(open_store(pipeline))
+def compare_runs(
+    *, before: str, after: str, every: bool, pipeline: str | None, as_json: bool
+) -> int:
+    """Compare two runs by stages and by values. Raises `NoStore` or `UnknownRun`."""
+    store = open_store(pipeline)
+    runs = Runs(store)
     first, second = runs.read(before), runs.read(after)
     pairs = compare(first, second)
+    changes = compare_accounts(account_of(store, first), account_of(store, second))
     if as_json:
         document = {"before": _document(first), "after": _document(second)}
-        show_document({**document, "stages": [asdict(pair) for pair in pairs]})
+        stages = [asdict(pair) for pair in pairs]
+        show_document({**document, "stages": stages, "values": change_document(changes)})
         return 0
     for line in comparison_lines(first, second, pairs):
+        show(line)
+    for line in change_lines(changes, every=every):
         show(line)
     return 0
 

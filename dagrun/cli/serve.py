@@ -6,6 +6,7 @@ Nothing heavy is imported: this process only looks after those that serve.
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from dagrun.server.serving import ServerSettings
 from dagrun.server.serving.settings import Lines
 from dagrun.server.supervisor import FleetSettings, NotServed
 from dagrun.ui.terminal import tell, tell_error
+
+_ROWS = 100_000
+"""Logged rows, the newest ones, that a version in staging is tried on."""
 
 
 def serve(
@@ -39,11 +43,13 @@ def serve(
     drain: float,
     log: bool,
     log_folder: str | None,
+    log_keep: float | None,
     **entrance: Any,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises `DagrunError` when there is nothing to serve."""
     targets = [find_source(name) for name in names]
     store = open_store(pipeline) if any(isinstance(name, str) for name in targets) else None
+    folder = _log_folder(pipeline, log_folder) if log else ""
     settings = FleetSettings(
         server=ServerSettings(
             host=host,
@@ -54,12 +60,14 @@ def serve(
             slow_ms=slow_ms,
             trace=trace,
             drain_seconds=drain,
-            prediction_log=_log_folder(pipeline, log_folder) if log else "",
+            prediction_log=folder,
+            log_keep=log_keep or 0.0,
             **entrance_settings(**entrance),
         ),
         http_port=(port and port + 1) if http_port is None else http_port,
         log=log_format,
         workers=workers,
+        replay=_replay(pipeline, folder) if folder and store else (),
         folders=tuple(project_folders(pipeline)),
     )
     report = tell if log_format == "text" else logging.getLogger("dagrun.server").info
@@ -74,6 +82,12 @@ def serve(
             raise StoreError(str(error)) from error
         raise
     return 0
+
+
+def _replay(pipeline: str | None, log: str) -> tuple[str, ...]:
+    """Return the command line that replays the newest rows of a log, less the version."""
+    project = ("-f", pipeline) if pipeline else ()
+    return (sys.executable, "-m", "dagrun", "replay", "--keep", "--last", str(_ROWS), *project, log)
 
 
 def _log_folder(pipeline: str | None, given: str | None) -> str:

@@ -8,7 +8,7 @@ import click
 
 from dagrun.cli.entrance_commands import entrance_options
 from dagrun.cli.lazy import carry_out
-from dagrun.cli.options import json_option, pipeline_option
+from dagrun.cli.options import json_option, pipeline_option, read_duration
 
 _FILE = click.Path(exists=True, dir_okay=False)
 
@@ -50,6 +50,12 @@ _FILE = click.Path(exists=True, dir_okay=False)
     metavar="FOLDER",
     type=click.Path(file_okay=False),
     help="Where to. [default: .dagrun/predictions of the project]",
+)
+@click.option(
+    "--log-keep",
+    metavar="DURATION",
+    callback=read_duration,
+    help="Remove days of the log that are older: 30d. [default: none]",
 )
 @entrance_options
 @click.option(

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import carry_out
-from dagrun.cli.options import json_option, pipeline_option
+from dagrun.cli.options import json_option, pipeline_option, read_duration
 
 _BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _read_size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
@@ -21,15 +20,6 @@ def _read_size(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     if not found:
         raise click.BadParameter(f"{value!r} is not a size such as 800MB, 1.5GB or 2TB")
     return int(float(found[1]) * _BYTES[found[2]])
-
-
-def _read_duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", value)
-    if not found:
-        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 30m, 12h or 7d")
-    return float(found[1]) * _SECONDS[found[2]]
 
 
 @click.command(epilog="Example: dagrun fsck --repair")
@@ -60,7 +50,7 @@ def fsck(**options: Any) -> int:
 )
 @click.option(
     "--grace",
-    callback=_read_duration,
+    callback=read_duration,
     default="1d",
     show_default=True,
     metavar="DURATION",
@@ -74,7 +64,7 @@ def fsck(**options: Any) -> int:
 )
 @click.option(
     "--keep-logs",
-    callback=_read_duration,
+    callback=read_duration,
     metavar="DURATION",
     help="Remove run logs older than this, too, but for the last runs' and pinned ones': 90d.",
 )

@@ -142,3 +142,15 @@ def stop(**options: Any) -> int:
 def history(**options: Any) -> int:
     """List every order and every decision about model NAME's traffic, newest first."""
     return carry_out("dagrun.cli.traffic:history", options)
+
+
+@traffic.command(epilog="Example: dagrun traffic staged flights")
+@click.argument("name")
+@pipeline_option
+@json_option
+def staged(**options: Any) -> int:
+    """Show what the version in staging would have answered to the rows that were logged.
+
+    A `dagrun serve` of model NAME replays them by itself whenever the alias `staging` is moved.
+    """
+    return carry_out("dagrun.cli.staged:staged", options)

@@ -81,6 +81,11 @@ def _ending(explanation: Explanation) -> str:
     return ""
 
 
+def cause_lines(cause: Cause) -> list[str]:
+    """Return one cause by itself, and its diff or its files if it has any."""
+    return list(_cause(cause, len(cause.kind)))
+
+
 def _cause(cause: Cause, width: int) -> Iterator[str]:
     start = f"  {cause.kind:<{width}}  "
     if cause.kind == "source" and cause.files:

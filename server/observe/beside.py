@@ -7,6 +7,7 @@ compared by the `Date` header, which has whole seconds.
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -25,11 +26,11 @@ _FAILED = "INTERNAL"
 Samples = dict[str, list[Sample]]
 
 
-def beside(target: str, seconds: float) -> Iterator[Finding]:
-    """Yield what the HTTP port at `HOST:PORT` tells."""
+def beside(target: str, seconds: float, tls: ssl.SSLContext | None = None) -> Iterator[Finding]:
+    """Yield what the HTTP port at `HOST:PORT` tells, asked with `tls` if it is given."""
     try:
-        status, body, date = _get(target, "/ready", seconds)
-        _, text, _ = _get(target, "/metrics", seconds)
+        status, body, date = _get(target, "/ready", seconds, tls)
+        _, text, _ = _get(target, "/metrics", seconds, tls)
     except (OSError, http.client.HTTPException) as error:
         yield Finding(
             check="http",
@@ -53,8 +54,15 @@ def beside(target: str, seconds: float) -> Iterator[Finding]:
     yield from _told(samples)
 
 
-def _get(target: str, path: str, seconds: float) -> tuple[int, str, str]:
-    connection = http.client.HTTPConnection(*split(target, 8501), timeout=seconds)
+def _get(
+    target: str, path: str, seconds: float, tls: ssl.SSLContext | None
+) -> tuple[int, str, str]:
+    place = split(target, 8501)
+    connection = (
+        http.client.HTTPSConnection(*place, timeout=seconds, context=tls)
+        if tls
+        else http.client.HTTPConnection(*place, timeout=seconds)
+    )
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

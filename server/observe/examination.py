@@ -8,6 +8,7 @@ tells (metrics, clock, versions) is only known where that port can be reached.
 from __future__ import annotations
 
 import platform
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -62,12 +63,19 @@ def examine(target: str, called: Called) -> Iterator[Finding]:
         if all(finding.state != "bad" for finding in spoken):
             with _channel(target, called) as channel:
                 yield from _Look(channel, called.settings).all()
-    yield from beside(called.http, seconds)
+    yield from beside(called.http, seconds, _context(called))
     yield Finding(
         check="here",
         state="note",
         text=f"this is dagrun {version('dagrun')} on Python {platform.python_version()}",
     )
+
+
+def _context(called: Called) -> ssl.SSLContext | None:
+    """Return how the HTTP port is to be asked: with TLS where gRPC is."""
+    if called.settings.tls is None:
+        return None
+    return ssl.create_default_context(cafile=called.roots)
 
 
 def _channel(target: str, called: Called) -> grpc.Channel:

@@ -9,6 +9,7 @@ size of a body is the application's business.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from types import TracebackType
 
@@ -43,8 +44,8 @@ class HttpPort:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
-    def serve(self, application: ASGIApp) -> None:
-        """Begin to answer with this application, on a thread."""
+    def serve(self, application: ASGIApp, tls: ssl.SSLContext | None = None) -> None:
+        """Begin to answer with this application, on a thread; with `tls`, encrypted."""
         settings = uvicorn.Config(
             application,
             log_config=None,
@@ -54,6 +55,8 @@ class HttpPort:
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE,
         )
+        settings.load()
+        settings.ssl = tls
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="http", daemon=True

@@ -2,9 +2,9 @@
 
 Guarantee: a route does nothing but turn JSON into the message of the gRPC method, call it, and
 turn its answer into JSON, so both forms say the same; an error has the method's status as an HTTP
-status and `{"error": ...}` for a body. Where it ends: JSON only, neither the binary extension
-nor compressed bodies; who may call is for whoever mounts the routes. Nothing heavy is
-imported here.
+status and `{"error": ...}` for a body; who is not let in is told so before the body is read. Where
+it ends: JSON only, neither the binary extension nor compressed bodies; who may call is for whoever
+mounts the routes. Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ from starlette.routing import Route
 from dagrun.server.protocols import v2_json
 from dagrun.server.protocols import v2_messages as v2
 from dagrun.server.protocols.v2_json_tensors import NotV2
+from dagrun.server.serving.refusals import Refusal
 
-Call = Callable[[str, bytes], Awaitable[bytes]]
-"""Calls a method by its name, such as `ModelInfer`, with the bytes of its request, and returns
-those of its response; raises `grpc.RpcError` when the answer is an error."""
+Shown = Sequence[tuple[str, str]]
+"""What a caller shows: the header `authorization`, if it came."""
+Call = Callable[[str, bytes, Shown], Awaitable[bytes]]
+"""Calls a method by its name, such as `ModelInfer`, with the bytes of its request and what its
+caller showed, and returns the bytes of its response; raises `grpc.RpcError` when the answer is an
+error."""
+Admit = Callable[[str, Shown], Refusal | None]
+"""Tells why a request for a method is refused; None when it is let in."""
 
 MOST_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 64 * 1024
@@ -66,7 +72,7 @@ def over(targets: Callable[[], Sequence[str]], timeout: float = 30.0) -> Call:
     channels: dict[str, grpc.aio.Channel] = {}
     turns = itertools.count()
 
-    async def call(name: str, data: bytes) -> bytes:
+    async def call(name: str, data: bytes, shown: Shown = ()) -> bytes:
         found = targets()
         for gone in channels.keys() - set(found):
             await channels.pop(gone).close()
@@ -78,7 +84,7 @@ def over(targets: Callable[[], Sequence[str]], timeout: float = 30.0) -> Call:
                 channels[target] = grpc.aio.insecure_channel(target, options=_OPTIONS)
             method: Any = channels[target].unary_unary(f"/{v2.SERVICE}/{name}")
             try:
-                answer: bytes = await method(data, timeout=timeout)
+                answer: bytes = await method(data, timeout=timeout, metadata=tuple(shown))
                 break
             except grpc.aio.AioRpcError as error:
                 if not again or error.code() is not grpc.StatusCode.UNAVAILABLE:
@@ -88,19 +94,23 @@ def over(targets: Callable[[], Sequence[str]], timeout: float = 30.0) -> Call:
     return call
 
 
-def routes(call: Call, most_bytes: int = MOST_BYTES) -> list[Route]:
-    """Return the routes under `/v2`. A body has at most `most_bytes`."""
-    form = _Form(call, most_bytes)
+def routes(
+    call: Call, most_bytes: int = MOST_BYTES, admit: Admit = lambda _method, _headers: None
+) -> list[Route]:
+    """Return the routes under `/v2`. A body has at most `most_bytes`; `admit` says who may come."""
+    form = _Form(call, most_bytes, admit)
     found = [
-        Route("/v2", form.answering(form.server), methods=["GET"]),
-        Route("/v2/health/live", form.answering(form.live), methods=["GET"]),
-        Route("/v2/health/ready", form.answering(form.ready), methods=["GET"]),
+        Route("/v2", form.answering(form.server, "ServerMetadata"), methods=["GET"]),
+        Route("/v2/health/live", form.answering(form.live, "ServerLive"), methods=["GET"]),
+        Route("/v2/health/ready", form.answering(form.ready, "ServerReady"), methods=["GET"]),
     ]
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         found += [
-            Route(model, form.answering(form.model), methods=["GET"]),
-            Route(f"{model}/ready", form.answering(form.model_ready), methods=["GET"]),
-            Route(f"{model}/infer", form.answering(form.infer), methods=["POST"]),
+            Route(model, form.answering(form.model, "ModelMetadata"), methods=["GET"]),
+            Route(
+                f"{model}/ready", form.answering(form.model_ready, "ModelReady"), methods=["GET"]
+            ),
+            Route(f"{model}/infer", form.answering(form.infer, "ModelInfer"), methods=["POST"]),
         ]
     return found
 
@@ -111,13 +121,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class _Form:
     """The endpoints."""
 
-    def __init__(self, call: Call, most_bytes: int) -> None:
-        self._call, self._most_bytes = call, most_bytes
+    def __init__(self, call: Call, most_bytes: int, admit: Admit) -> None:
+        self._call, self._most_bytes, self._admit = call, most_bytes, admit
 
-    def answering(self, endpoint: Endpoint) -> Endpoint:
-        """Return an endpoint whose errors are responses."""
+    def answering(self, endpoint: Endpoint, method: str) -> Endpoint:
+        """Return an endpoint for a method, whose errors are responses."""
 
         async def answer(request: Request) -> Response:
+            if refusal := self._admit(f"/{v2.SERVICE}/{method}", _shown(request)):
+                return _refusal(refusal)
             try:
                 return await endpoint(request)
             except NotV2 as error:
@@ -129,26 +141,32 @@ class _Form:
 
         return answer
 
-    async def server(self, request: Request) -> Response:  # noqa: ARG002
-        found = v2.ServerMetadataResponse.FromString(await self._call("ServerMetadata", b""))
+    async def server(self, request: Request) -> Response:
+        found = v2.ServerMetadataResponse.FromString(
+            await self._call("ServerMetadata", b"", _shown(request))
+        )
         return _json(v2_json.server_to_json(found))
 
-    async def live(self, request: Request) -> Response:  # noqa: ARG002
-        answer = v2.ServerLiveResponse.FromString(await self._call("ServerLive", b""))
+    async def live(self, request: Request) -> Response:
+        answer = v2.ServerLiveResponse.FromString(
+            await self._call("ServerLive", b"", _shown(request))
+        )
         return _state("live", answer.live)
 
-    async def ready(self, request: Request) -> Response:  # noqa: ARG002
-        answer = v2.ServerReadyResponse.FromString(await self._call("ServerReady", b""))
+    async def ready(self, request: Request) -> Response:
+        answer = v2.ServerReadyResponse.FromString(
+            await self._call("ServerReady", b"", _shown(request))
+        )
         return _state("ready", answer.ready)
 
     async def model(self, request: Request) -> Response:
         asked = v2.ModelMetadataRequest(**_named(request))
-        answer = await self._call("ModelMetadata", asked.SerializeToString())
+        answer = await self._call("ModelMetadata", asked.SerializeToString(), _shown(request))
         return _json(v2_json.model_to_json(v2.ModelMetadataResponse.FromString(answer)))
 
     async def model_ready(self, request: Request) -> Response:
         asked = v2.ModelReadyRequest(**_named(request))
-        answer = await self._call("ModelReady", asked.SerializeToString())
+        answer = await self._call("ModelReady", asked.SerializeToString(), _shown(request))
         return _state("ready", v2.ModelReadyResponse.FromString(answer).ready)
 
     async def infer(self, request: Request) -> Response:
@@ -163,7 +181,8 @@ class _Form:
             return v2_json.response_to_json(v2.ModelInferResponse.FromString(answer))
 
         small = len(body) <= _AT_ONCE
-        answer = await self._call("ModelInfer", read() if small else await run_in_threadpool(read))
+        data = read() if small else await run_in_threadpool(read)
+        answer = await self._call("ModelInfer", data, _shown(request))
         return _json(write() if small else await run_in_threadpool(write))
 
     async def _body(self, request: Request) -> bytes:
@@ -186,6 +205,10 @@ class _Form:
         return b"".join(parts)
 
 
+def _shown(request: Request) -> Shown:
+    return [("authorization", given) for given in request.headers.getlist("authorization")]
+
+
 def _named(request: Request) -> dict[str, str]:
     named = {"name": request.path_params["model"]}
     if version := request.path_params.get("version"):
@@ -204,6 +227,13 @@ def _state(name: str, holds: bool) -> Response:
 
 def _error(status: HTTPStatus, problem: str) -> Response:
     return _json(v2_json.dumped({"error": problem}), status)
+
+
+def _refusal(refusal: Refusal) -> Response:
+    response = _error(_STATUSES[refusal.code], str(refusal))
+    for name, value in refusal.trailers:
+        response.headers[name] = value
+    return response
 
 
 def _rpc_error(error: Any) -> Response:

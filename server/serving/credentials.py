@@ -9,10 +9,9 @@ live on, until `connection_age_seconds` if that is set; tokens count for each ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import grpc
 
+from dagrun.server.serving.admission import OPEN, refused
 from dagrun.server.serving.calls import Calls
 from dagrun.server.serving.certificates import Certificate
 from dagrun.server.serving.pool import Pool
@@ -20,45 +19,6 @@ from dagrun.server.serving.refusals import Method, Refusal
 from dagrun.server.serving.router import Handler, Router, unary
 from dagrun.server.serving.tokens import Tokens
 from dagrun.server.serving.watched import Watched
-
-OPEN = frozenset(
-    {
-        "/grpc.health.v1.Health/Check",
-        "/grpc.health.v1.Health/Watch",
-        "/inference.GRPCInferenceService/ServerLive",
-        "/inference.GRPCInferenceService/ServerReady",
-    }
-)
-"""Methods that anybody may call."""
-_HEADER, _SCHEME = "authorization", "bearer "
-
-
-class Unauthenticated(Refusal):
-    """A call without a token, or with one that is not valid."""
-
-    code = grpc.StatusCode.UNAUTHENTICATED
-    trailers = (("www-authenticate", "Bearer"),)
-
-    def __init__(self, *, given: bool) -> None:
-        super().__init__(
-            "the token is not valid here; ask whoever runs this server for one"
-            if given
-            else "this server wants a token: send it as metadata, 'authorization: Bearer TOKEN'; "
-            "whoever runs this server has one for you"
-        )
-
-
-class NotAllowed(Refusal):
-    """A valid token that may not call this method."""
-
-    code = grpc.StatusCode.PERMISSION_DENIED
-
-    def __init__(self, name: str, method: str, only: frozenset[str]) -> None:
-        self.name, self.method, self.only = name, method, only
-        super().__init__(
-            f"the token of {name} may call {', '.join(sorted(only))}, not "
-            f"{method.rpartition('/')[2]}; its line in the server's file of tokens says which"
-        )
 
 
 class Guarded(grpc.GenericRpcHandler):
@@ -77,19 +37,11 @@ class Guarded(grpc.GenericRpcHandler):
         path = str(handler_call_details.method)
         if handler is None or path in OPEN:
             return handler
-        if refusal := self._refusal(path, handler_call_details.invocation_metadata or ()):
+        metadata = handler_call_details.invocation_metadata or ()
+        if refusal := refused(self._tokens.value, path, metadata):
             refusing = unary(_raising(refusal), self._refusals)
             return refusing.handler(path.rpartition("/")[2], self._calls)
         return handler
-
-    def _refusal(self, path: str, metadata: Iterable[tuple[str, str | bytes]]) -> Refusal | None:
-        given = [str(value) for key, value in metadata if key == _HEADER]
-        if len(given) != 1 or given[0][: len(_SCHEME)].lower() != _SCHEME:
-            return Unauthenticated(given=False)
-        token = self._tokens.value.find(given[0][len(_SCHEME) :].strip())
-        if token is None:
-            return Unauthenticated(given=True)
-        return None if token.allows(path) else NotAllowed(token.name, path, token.only)
 
 
 def credentials(certificate: Watched[Certificate]) -> grpc.ServerCredentials:

@@ -17,6 +17,7 @@ import grpc
 from google.protobuf import descriptor_pool
 
 from dagrun.server.observe import metrics, process
+from dagrun.server.observe.log_clearing import LogClearing
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.prediction_log import PredictionLog
 from dagrun.server.observe.traces import Tracing
@@ -58,6 +59,7 @@ class Server:
         self.entrance = entrance(self.settings)
         self.models = served
         self.log = PredictionLog.of(self.settings)
+        self._clearing = LogClearing.of(self.settings)
         self.prediction = Prediction(served, self.settings, self.log)
         self.health = Health()
         self._explanation = Explanation(served, self.prediction)
@@ -132,6 +134,8 @@ class Server:
         self.prediction.recheck.close(grace)
         if self.log is not None:
             self.log.close(grace)
+        if self._clearing is not None:
+            self._clearing.close()
         self._streams.close()
         if self._tracing is not None:
             self._tracing.close()

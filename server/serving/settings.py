@@ -68,6 +68,7 @@ class ServerSettings:
         prediction_log: folder of the prediction log, "" for none.
         log_rows: rows of one bundle after which a file of the log is written.
         log_seconds: age of the oldest row after which a file of the log is written.
+        log_keep: seconds after which answers leave the log, whole days at a time; 0 keeps all.
         log_waiting: rows that may wait to be logged; further ones are dropped and counted.
     """
 
@@ -114,6 +115,7 @@ class ServerSettings:
     prediction_log: str = ""
     log_rows: int = 50_000
     log_seconds: float = 30.0
+    log_keep: float = 0.0
     log_waiting: int = 65_536
 
 

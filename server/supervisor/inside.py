@@ -1,8 +1,9 @@
 """Calls of the supervisor to its own workers, over their private sockets.
 
 Guarantee: a call goes to a worker that serves, each in its turn; nobody else can reach those
-sockets, as their folder is the user's own, so there is neither TLS nor a token. Where it ends: a
-call that a worker was killed over fails with UNAVAILABLE; repeating it is the caller's business.
+sockets, as their folder is the user's own, so there is no TLS. Where a server wants tokens, that
+of the caller comes as metadata. Where it ends: a call that a worker was killed over fails with
+UNAVAILABLE; repeating it is the caller's business.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ class Inside:
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._turns = itertools.count()
 
-    async def call(self, method: str, data: bytes, timeout: float | None = None) -> bytes:
+    async def call(
+        self,
+        method: str,
+        data: bytes,
+        timeout: float | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+    ) -> bytes:
         """Return a worker's answer to the bytes of a unary request, `/package.Service/Method`.
 
         Raises `grpc.aio.AioRpcError` for an error status, and UNAVAILABLE when no worker serves.
         """
         send: Any = self.channel().unary_unary(method)
-        answer: bytes = await send(data, timeout=timeout)
+        answer: bytes = await send(data, timeout=timeout, metadata=tuple(metadata))
         return answer
 
     def channel(self) -> grpc.aio.Channel:

@@ -25,7 +25,7 @@ def started(
     yield from fleet.start_report
     yield f"gRPC on {address} (dagrun.v1, Open Inference Protocol V2, health, reflection)"
     yield str(layout)
-    yield f"metrics, probes on http://{http}"
+    yield f"metrics, probes on http{'s' if doors.certificate else ''}://{http}"
     if settings.prediction_log:
         yield f"predictions are logged to {settings.prediction_log}"
     yield from doors.report()

@@ -63,6 +63,12 @@ class Watch:
         """The names of the routes."""
         return list(self._targets)
 
+    @property
+    def models(self) -> Sequence[str]:
+        """The names in the catalog that the routes are about, sorted."""
+        given = (target for target in self._targets.values() if isinstance(target, str))
+        return sorted({target.partition("@")[0] for target in given})
+
     def changed(self) -> bool:
         """Return whether an alias was touched since `routes` was last called."""
         return self._stamps() != self._seen
@@ -77,7 +83,7 @@ class Watch:
 
     def _route(self, target: str | Path) -> Route:
         if isinstance(target, Path):
-            return {"model": {"file": str(target), "stamp": _stamp(target)}, "alias": ""}
+            return {"model": {"file": str(target), "stamp": stamp(target)}, "alias": ""}
         if self._catalog is None:
             raise DefinitionError(f"{target!r} is a name in a registry, and no registry was given")
         version = self._catalog.resolve(target)
@@ -89,7 +95,7 @@ class Watch:
         return route
 
     def _stamps(self) -> list[Stamp]:
-        return [_stamp(path) for path in self._refs]
+        return [stamp(path) for path in self._refs]
 
 
 def describe(route: Route) -> str:
@@ -120,7 +126,8 @@ def _alias(target: str | Path) -> tuple[str, str] | None:
     return (target.partition("@")[0], alias) if alias else None
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp(path: Path) -> Stamp:
+    """Return what tells a file's states apart, None where there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:

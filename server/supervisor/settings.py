@@ -20,6 +20,8 @@ class FleetSettings:
         log: whether the log is text or JSON.
         workers: processes that answer; 0 for one per CPU that this process may use. One process
             serves from about one CPU, as Python runs one thread at a time.
+        replay: the command that tries a version on the prediction log and keeps a report, given
+            `name@staging` as its last argument; none for a server that does not.
         folders: where workers find the modules that a project defines.
         poll_seconds: how often the registry is looked at.
         silent_rounds: a worker that gave no sign of life for so many of these looks is killed
@@ -32,6 +34,7 @@ class FleetSettings:
     http_port: int = 8501
     log: Form = "text"
     workers: int = 0
+    replay: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     poll_seconds: float = 0.2
     silent_rounds: int = 150

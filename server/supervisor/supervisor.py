@@ -12,7 +12,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from dagrun.engine.errors import DagrunError
 from dagrun.engine.store.store import Store
 from dagrun.server.observe.port import HttpPort
 from dagrun.server.serving.exposure import entrance
+from dagrun.server.serving.http_tls import HttpTls
 from dagrun.server.serving.listening import HeldPort
 from dagrun.server.supervisor.conducting import Conducting
 from dagrun.server.supervisor.fleet import Fleet, Report
@@ -29,6 +30,7 @@ from dagrun.server.supervisor.routes import Routes, Watch
 from dagrun.server.supervisor.served import ServedLog
 from dagrun.server.supervisor.settings import FleetSettings, Layout
 from dagrun.server.supervisor.site import site
+from dagrun.server.supervisor.staging import Staging
 from dagrun.stages.catalog import Catalog
 
 _OVERTIME = 5.0
@@ -77,6 +79,7 @@ def serve(
     asked = settings or FleetSettings()
     catalog = Catalog(store) if store else None
     watch, conducting = Watch(targets, catalog), Conducting(catalog, report)
+    staging = Staging(store, watch.models, asked.replay, report)
     routes, layout, doors = watch.routes(), Layout.of(asked), entrance(asked.server)
     with (
         HeldPort(asked.server.host, asked.server.port) as held,
@@ -96,18 +99,23 @@ def serve(
             on_refused=conducting.refused,
         )
         fleet.watch(signals, signals.take)
-        http.serve(site(fleet, held.address, shared, doors))
+        tls = HttpTls(doors.certificate, Path(folder))
+        http.serve(site(fleet, held.address, shared, doors), tls.context)
+        looks = (lambda: conducting.look(fleet), staging.look, doors.look_again, tls.look_again)
         try:
             if _start(fleet, routes, signals, asked.poll_seconds):
-                for line in started(fleet, held.address, http.address, layout, shared, doors):
-                    report(line)
+                _tell(started(fleet, held.address, http.address, layout, shared, doors), report)
                 if on_ready is not None:
                     on_ready(Running(address=held.address, http=http.address, fleet=fleet))
-                _look_after(fleet, watch, conducting, signals, asked, report)
+                _look_after(fleet, watch, looks, signals, asked, report)
             _finish(fleet, signals, shared.drain_seconds + shared.grace_seconds, report)
         finally:
-            _kill(fleet, log)
-    for line in ended(fleet.totals()):
+            _kill(fleet, staging, log)
+    _tell(ended(fleet.totals()), report)
+
+
+def _tell(lines: Iterable[str], report: Report) -> None:
+    for line in lines:
         report(line)
 
 
@@ -126,16 +134,17 @@ def _served_log(store: Store | None, port: int, report: Report) -> ServedLog | N
 def _look_after(
     fleet: Fleet,
     watch: Watch,
-    conducting: Conducting,
+    looks: Iterable[Callable[[], object]],
     signals: _Signals,
     settings: FleetSettings,
     report: Report,
 ) -> None:
-    """Keep the workers alive, the canaries in view and the routes current, until told to stop."""
+    """Keep the workers alive, `looks` taken and the routes current, until told to stop."""
     looked = time.monotonic()
     while not signals.stop:
         fleet.turn(settings.poll_seconds)
-        conducting.look(fleet)
+        for look in looks:
+            look()
         if signals.again or watch.changed():
             try:
                 fleet.want(watch.routes(), again=signals.again)
@@ -159,7 +168,8 @@ def _finish(fleet: Fleet, signals: _Signals, seconds: float, report: Report) -> 
         report("stopping at once: what is in flight is dropped")
 
 
-def _kill(fleet: Fleet, log: ServedLog | None) -> None:
+def _kill(fleet: Fleet, staging: Staging, log: ServedLog | None) -> None:
+    staging.close()
     if log:
         log.note(fleet.served, {})
     fleet.kill()

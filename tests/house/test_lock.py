@@ -27,6 +27,7 @@ LOCKS = [
     "benchmarks/peers/redun.lock",
     "proto/requirements.lock",
     "tests/peers/grpc_requests.lock",
+    "tests/peers/mlflow.lock",
     "tests/peers/mlserver.lock",
     "tests/peers/moto.lock",
     "tests/peers/tritonclient.lock",

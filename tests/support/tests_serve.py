@@ -46,14 +46,14 @@ class Serving(AbstractContextManager["Serving"]):
             self._ended = True
             self._more.notify_all()
 
-    def wait_for(self, pattern: str, times: int = 1) -> re.Match[str]:
+    def wait_for(self, pattern: str, times: int = 1, seconds: float = SECONDS) -> re.Match[str]:
         """Return the match of the first line with it, once there are so many."""
 
         def found() -> list[re.Match[str]]:
             return [match for line in self.lines if (match := re.search(pattern, line))]
 
         with self._more:
-            self._more.wait_for(lambda: len(found()) >= times or self._ended, SECONDS)
+            self._more.wait_for(lambda: len(found()) >= times or self._ended, seconds)
             assert len(found()) >= times, f"no {pattern!r} in {self.lines}"
             return found()[0]
 

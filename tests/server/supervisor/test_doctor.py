@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import trustme
 from tests_cli import DAGRUN
 from tests_serve import Serving
@@ -105,22 +104,3 @@ def test_certificates_are_judged(tmp_path: Path) -> None:
     code, found = doctor(f"localhost:{port}")
     assert f"dagrun doctor localhost:{port} --tls" in found["tls"]["next"]
     server.stop(0).wait()
-
-
-def test_the_http_port_has_the_rest_form_unless_callers_must_show_something(
-    serve: Serve, tmp_path: Path
-) -> None:
-    (tmp_path / "tokens.txt").touch()
-    subprocess.run(
-        [DAGRUN, "token", "me", "--tokens", "tokens.txt"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    for asked, status in (((), 200), (("--tokens", "tokens.txt"), 404)):
-        serving = serve("flights", "--http-port", "0", *asked)
-        http = serving.wait_for(r"metrics, probes on http://(\S+)")[1]
-        answer = httpx.get(f"http://{http}/v2/models/flights", timeout=20)
-        assert answer.status_code == status, answer.text
-        assert httpx.get(f"http://{http}/ready", timeout=20).status_code == 200
-        serving.end()
