@@ -7,24 +7,13 @@ check. Where it ends: a page tells a table's columns one by one, not how they go
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import polars as pl
 
 from dagrun.stages.pages.columns import ColumnProfile, profile_columns
 from dagrun.stages.pages.page import figure, render, shortened
 from dagrun.stages.pages.picture import Bar, Picture, bars, histogram
-
-
-class Found(Protocol):
-    """A finding of a contract's check."""
-
-    rule: str
-    column: str
-    expected: str
-    actual: str
-    count: int
-
+from dagrun.stages.validate.finding import Finding
 
 _BODY = """{% extends "page" %}{% from "parts" import facts, table, pictures, pill %}
 {% block body %}
@@ -47,7 +36,7 @@ def profile_page(
     frame: pl.DataFrame | pl.LazyFrame,
     *,
     title: str = "table",
-    findings: Sequence[Found] | None = None,
+    findings: Sequence[Finding] | None = None,
 ) -> str:
     """Return the profile of a table, one HTML page.
 
@@ -78,7 +67,7 @@ def profile_page(
     return render(_BODY, fields)
 
 
-def _status(findings: Sequence[Found] | None) -> tuple[str, str] | None:
+def _status(findings: Sequence[Finding] | None) -> tuple[str, str] | None:
     if findings is None:
         return None
     if not findings:
@@ -86,11 +75,10 @@ def _status(findings: Sequence[Found] | None) -> tuple[str, str] | None:
     return "bad", f"{len(findings)} finding{'s' * (len(findings) != 1)}"
 
 
-def _finding(found: Found) -> tuple[str, ...]:
-    examples = getattr(found, "examples", ())
-    such = ", ".join(f"{value!r} in row {row}" for row, value in examples[:3])
+def _finding(found: Finding) -> tuple[str, ...]:
+    such = ", ".join(f"{value!r} in row {row}" for row, value in found.examples[:3])
     return (
-        str(getattr(found, "severity", "stop")),
+        found.severity,
         found.column,
         found.rule,
         found.expected,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -19,6 +18,7 @@ from dagrun.stages.evaluate import evaluate_regression
 from dagrun.stages.pages import model_card, profile_page
 from dagrun.stages.pages.columns import profile_columns
 from dagrun.stages.pages.page import figure
+from dagrun.stages.validate.finding import Finding
 
 GATES = (
     "[auc]\nat_least = 0.5\n[slices.carrier.brier]\nat_most = 0.01\n[missing.auc]\n"
@@ -122,7 +122,9 @@ def test_every_kind_of_column_is_told_from_lazy_tables_too() -> None:
 
 
 def test_findings_are_listed() -> None:
-    found = SimpleNamespace(
+    found = Finding(
+        table="flights",
+        time=dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
         rule="max",
         column="wind",
         expected="at most 3",
