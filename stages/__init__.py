@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
     from dagrun.stages.joining import *  # noqa: F403
+    from dagrun.stages.pages import *  # noqa: F403
     from dagrun.stages.scoring import *  # noqa: F403
     from dagrun.stages.shares import *  # noqa: F403
     from dagrun.stages.split import *  # noqa: F403
@@ -188,6 +189,10 @@ _ROOMS = {
         "choose_threshold",
         "evaluate_regression",
         "judge",
+    ),
+    "pages": (
+        "model_card",
+        "profile_page",
     ),
     "validate": (
         "Baseline",
