@@ -6,6 +6,8 @@ tuned; the simplest that is not clearly worse than the best is trained, calibrat
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from customers import admit
@@ -14,6 +16,7 @@ from dagrun.stages.apart import check_apart
 from dagrun.stages.bundle import Bundle, make_bundle, register
 from dagrun.stages.evaluate import Champion, Gates, Report, choose_threshold, evaluate, judge
 from dagrun.stages.features import FeatureSpec
+from dagrun.stages.pages import model_card
 from dagrun.stages.shares import split_rows, with_folds
 from dagrun.stages.train import (
     Attempt,
@@ -226,6 +229,14 @@ def verdict(
     return judge(
         report, Gates.read(gates), bundle=bundle, rows=test, label="churn", champion=champion
     )
+
+
+@stage
+def card(ctx: Context, bundle: Bundle, report: Report, verdict: Verdict) -> Path:
+    """The model card: one page, without a network, for those who decide about customers."""
+    path = ctx.scratch / "card.html"
+    path.write_text(model_card(bundle, report=report, verdict=verdict), "utf-8")
+    return path
 
 
 @stage(effect=True)

@@ -112,7 +112,7 @@ def test_a_rerun_is_all_hits_and_a_candidate_more_is_its_folds_more(
     capfd.readouterr()
     assert carried_out(project) == 0
     told = capfd.readouterr().err
-    assert re.search(r"done in \S+ s: 17 hit ", told), told
+    assert re.search(r"done in \S+ s: 18 hit ", told), told
     pipeline = project / "pipeline.py"
     text = pipeline.read_text("utf-8")
     more = '    Candidate.logistic("logistic, held", C=0.01),\n    XGBOOST,\n'
