@@ -11,7 +11,7 @@ SOURCES := dagrun engine stages server
 LINTED := $(SOURCES) proto tests benchmarks examples docs
 PYTEST := pytest --numprocesses=auto --dist=loadfile
 STALE := build/lib build/bdist.* *.egg-info
-BENCHMARKS := engine fingerprint refusals large store features scaling serving layouts
+BENCHMARKS := engine fingerprint refusals large store features scaling serving layouts validation
 # Messages that other packages bring by the same names: a descriptor set, for a pool of its own.
 DESCRIBED := open_inference_v2
 PROTOS := $(filter-out $(DESCRIBED:=.proto),$(notdir $(wildcard proto/*.proto)))
@@ -148,7 +148,7 @@ lock: $(UV) ## write the lock files; `make lock UPGRADE=--upgrade` takes newer v
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate benchmarks/peers/mlserver_flights.in -o benchmarks/peers/mlserver_flights.lock
 	printf 'prefect==3.8.8\nfastapi<0.140\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/prefect.lock
 	echo redun==0.44.1 | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/redun.lock
-	printf 'pandera[polars]==0.32.0\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/pandera.lock
+	printf 'pandera[pandas,polars]==0.32.0\nnumpy\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/pandera.lock
 	printf 'great-expectations==1.24.1\npandas<3\npyarrow\n' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o benchmarks/peers/great_expectations.lock
 	$(UV) $(COMPILE) --python-version 3.11 --no-annotate -c requirements.lock benchmarks/peers/projects.in -o benchmarks/peers/projects.lock
 	echo 'tritonclient[grpc]==2.73.0' | $(UV) $(COMPILE) --python-version 3.11 --no-annotate - -o tests/peers/tritonclient.lock

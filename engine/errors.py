@@ -22,6 +22,10 @@ class StoreError(DagrunError):
     """The store cannot be used: unwritable, full, or of another format (exit code 4)."""
 
 
+class GateRefused(DagrunError):
+    """What a gate refused was to be used (exit code 3)."""
+
+
 class DamagedBlob(StoreError):
     """Stored bytes no longer have the digest that names them, or are gone."""
 

@@ -75,7 +75,18 @@ def param_form(stage: Stage[..., Any], name: str, value: object) -> Json:
 
 def make_preimage(recipe: Recipe, inputs: Mapping[str, str]) -> dict[str, Json]:
     """Complete a recipe with the logical digest of each input."""
-    return {**recipe.form, "inputs": dict(inputs)}
+    params: Any = recipe.form["params"]
+    settled = {name: _settled(form, set(inputs.values())) for name, form in params.items()}
+    return {**recipe.form, "params": settled, "inputs": dict(inputs)}
+
+
+def _settled(form: Any, inputs: set[str]) -> Json:
+    """Return a param's form; of a source that is one of several, the first that is no input."""
+    match form:
+        case {"$source": [kind, {"$first_not_input": candidates}]}:
+            first = next((each for each in candidates if each not in inputs), None)
+            return {"$source": [kind, {"digest": first or "none"}]}
+    return form
 
 
 def make_key(preimage: Mapping[str, Json]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from dagrun.engine.branches import NOTHING, why_pruned
 from dagrun.engine.canonical import Json
@@ -82,11 +82,10 @@ def decide(
     return Decision(action=action, key=key, preimage=preimage, entry=entry, inputs=inputs)
 
 
-def is_refused(outputs: Mapping[str, Output]) -> bool:
+def is_refused(outputs: Mapping[str, Output], load: Load) -> bool:
     """Tell whether a gate's stored verdict says no."""
     (output,) = outputs.values()
-    form: Any = output.inline
-    return not form["$dataclass"][1]["passed"]
+    return not load(output).passed
 
 
 def decide_element(
@@ -141,7 +140,7 @@ def make_plan(
         decisions[name] = decision
         if decision.entry:
             known.outputs |= decision.entry.outputs
-            if stage.gate and is_refused(decision.entry.outputs):
+            if stage.gate and is_refused(decision.entry.outputs, load):
                 known.blocked[name] = f"gate {name!r} refused: halted"
         if decision.action == "run":
             reason = reason_for(recipe, decision)

@@ -28,10 +28,16 @@ R = TypeVar("R", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a gate says: whether to go on, and every reason with its numbers."""
+    """What a gate says: whether to go on, and every reason with its numbers.
+
+    Attributes:
+        subject: logical digest of the artifact that was judged, under which the store keeps what
+            was said (`dagrun.engine.verdicts`); "" keeps it nowhere but in the gate's own artifact.
+    """
 
     passed: bool
     reasons: tuple[str, ...] = ()
+    subject: str = ""
 
 
 class StageInvalid(DefinitionError):

@@ -1,9 +1,11 @@
 """The catalog: the registry as names and numbers, without what the versions hold.
 
 Guarantee: a version never changes and its number is never used again; every move of an alias is
-kept with who, when and why. It is built on the store's refs: `models/<name>/versions/<n>` and
-`models/<name>/aliases/<alias>`. Nothing heavy is imported, so that whoever only asks which version
-an alias means, or moves it, starts at once; the bundles are `dagrun.stages.bundle.Registry`'s.
+kept with who, when and why. A version that its gates refused becomes the champion only by an
+override, which is kept with the move: all ways to move an alias end in `move_alias`. It is built
+on the store's refs: `models/<name>/versions/<n>` and `models/<name>/aliases/<alias>`. Nothing heavy
+is imported, so that whoever only asks which version an alias means, or moves it, starts at once;
+the bundles are `dagrun.stages.bundle.Registry`'s.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Any
 
 from dagrun.engine.store.refs import ANY, Ref
 from dagrun.engine.store.store import Store
+from dagrun.engine.verdicts import Said, verdict_on
 from dagrun.stages.versions import (
     AliasMove,
     ModelVersion,
     NameInvalid,
     NothingToRollBack,
     NotRegistered,
+    VersionRefused,
 )
 
 DEFAULT_ALIAS = "champion"
@@ -90,16 +94,35 @@ class Catalog:
         if alias is not None:
             alias_ref(name, alias)
 
-    def set_alias(self, name: str, alias: str, version: int, *, reason: str) -> AliasMove:
+    def verdict(self, version: ModelVersion) -> Said | None:
+        """Return what gates said last of a version; None when none has judged it."""
+        return verdict_on(self.store.refs, version.bundle)
+
+    def admit(self, name: str, version: int, override: str) -> str:
+        """Return the override that a version needs to answer for the champion, "" for none.
+
+        Raises `VersionRefused` where its gates refused it and no `override` is given.
+        """
+        said = self.verdict(self.version(name, version))
+        if said is None or said.passed:
+            return ""
+        if not override:
+            raise VersionRefused(f"{name}@{version}", f"{name}@{DEFAULT_ALIAS}", said.refused)
+        return override
+
+    def set_alias(
+        self, name: str, alias: str, version: int, *, reason: str, override: str = ""
+    ) -> AliasMove:
         """Point an alias to a version; when it points there already, nothing is recorded.
 
-        Raises `NotRegistered` when there is no such version.
+        Raises `NotRegistered` when there is no such version, `VersionRefused` for a champion that
+        its gates refused, without an `override` that says why.
         """
         self.version(name, version)
         present = self.store.refs.read(alias_ref(name, alias))
         if present is not None and present.value["version"] == version:
             return _move(alias, present)
-        return self.move_alias(name, alias, version, reason=reason)
+        return self.move_alias(name, alias, version, reason=reason, override=override)
 
     def history(self, name: str, alias: str = DEFAULT_ALIAS) -> tuple[AliasMove, ...]:
         """Return every move of an alias, oldest first. Raises `NotRegistered`."""
@@ -107,26 +130,42 @@ class Catalog:
         states = self.store.refs.history(alias_ref(name, alias))
         return tuple(_move(alias, state) for state in states)
 
-    def rollback(self, name: str, alias: str = DEFAULT_ALIAS, *, reason: str) -> AliasMove:
+    def standing(self, name: str, alias: str = DEFAULT_ALIAS) -> list[int]:
+        """Return the versions an alias has had, oldest first, without those rolled back from.
+
+        Raises `NotRegistered`.
+        """
+        found: list[int] = []
+        for move in self.history(name, alias):
+            if move.rollback:
+                found.pop()
+            elif found[-1:] != [move.version]:
+                found.append(move.version)
+        return found
+
+    def rollback(
+        self, name: str, alias: str = DEFAULT_ALIAS, *, reason: str, override: str = ""
+    ) -> AliasMove:
         """Point an alias to the version it had before; a second rollback goes further back.
 
         Raises:
             NotRegistered: there is no such alias.
             NothingToRollBack: it has no earlier version.
+            VersionRefused: gates refused that one since, and there is no `override`.
             RefConflict: somebody moved it at the same moment.
         """
-        self.alias(name, alias)
+        before = self.standing(name, alias)
         states = self.store.refs.history(alias_ref(name, alias))
-        before: list[int] = []
-        for state in states:
-            if state.value["rollback"]:
-                before.pop()
-            elif before[-1:] != [state.value["version"]]:
-                before.append(state.value["version"])
         if len(before) < 2:
             raise NothingToRollBack(name, alias)
         return self.move_alias(
-            name, alias, before[-2], rollback=True, expect=states[-1], reason=reason
+            name,
+            alias,
+            before[-2],
+            rollback=True,
+            expect=states[-1],
+            reason=reason,
+            override=override,
         )
 
     def numbers(self, name: str) -> list[int]:
@@ -144,9 +183,15 @@ class Catalog:
         rollback: bool = False,
         published: bool = False,
         expect: Ref | None = ANY,
+        override: str = "",
     ) -> AliasMove:
-        """Point an alias to a version as it is said; raises `RefConflict` unless at `expect`."""
-        value = {"version": version, "rollback": rollback, "published": published}
+        """Point an alias to a version as it is said.
+
+        Raises `RefConflict` unless it is at `expect`, and `VersionRefused` as `set_alias` does.
+        """
+        value: dict[str, Any] = {"version": version, "rollback": rollback, "published": published}
+        if alias == DEFAULT_ALIAS and (needed := self.admit(name, version, override)):
+            value["override"] = needed
         ref = self.store.refs.update(alias_ref(name, alias), value, expect=expect, reason=reason)
         return _move(alias, ref)
 
@@ -204,6 +249,7 @@ def _move(alias: str, ref: Ref) -> AliasMove:
         version=ref.value["version"],
         rollback=ref.value["rollback"],
         published=ref.value["published"],
+        override=ref.value.get("override", ""),
         at=ref.at,
         by=ref.by,
         reason=ref.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dagrun.engine.errors import DagrunError, listing, nearest
+from dagrun.engine.errors import DagrunError, GateRefused, listing, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class AliasMove:
     Attributes:
         rollback: it went back to an earlier version.
         published: it came with the registration of a bundle, as in a run.
+        override: why the champion was to be one that its gates refused; "" where they did not.
     """
 
     alias: str
@@ -52,6 +53,7 @@ class AliasMove:
     at: str
     by: str
     reason: str
+    override: str = ""
 
 
 class NotRegistered(DagrunError):
@@ -84,4 +86,28 @@ class NothingToRollBack(DagrunError):
         super().__init__(
             f"{name}@{alias} has no earlier version to go back to; "
             f"point it to one of your choice with: dagrun registry promote {name}@VERSION {alias}"
+        )
+
+
+class VersionRefused(GateRefused):
+    """A version that its gates refused was to answer for the champion."""
+
+    def __init__(self, version: str, alias: str, reasons: Iterable[str]) -> None:
+        self.version, self.alias, self.reasons = version, alias, tuple(reasons)
+        told = "".join(f"\n  - {reason}" for reason in self.reasons)
+        super().__init__(
+            f"the gates refused {version}, so it cannot answer as {alias}:{told}\n"
+            "To do it all the same, say why, for the record: --override 'REASON' (in Python, "
+            "override='REASON')"
+        )
+
+
+class VerdictOfAnother(DagrunError):
+    """A bundle was to be registered with the verdict on another one."""
+
+    def __init__(self, bundle: str, subject: str) -> None:
+        self.bundle, self.subject = bundle, subject
+        super().__init__(
+            f"the verdict is on bundle {subject[:12]}, not on {bundle[:12]}, which is to be "
+            "registered; give the verdict of the gate that judged it"
         )

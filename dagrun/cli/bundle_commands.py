@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import NamingGroup, carry_out
-from dagrun.cli.options import json_option, pipeline_option
+from dagrun.cli.options import json_option, override_option, pipeline_option
 
 _SHARE = click.FloatRange(0.0, 1.0)
 
@@ -29,6 +29,7 @@ def bundle() -> None:
 )
 @click.option("--reason", required=True, help="Why; kept with the version and its alias.")
 @click.option("--alias", help="An alias to point to the new version. [default: none is moved]")
+@override_option
 @click.option(
     "--mean-change",
     type=_SHARE,

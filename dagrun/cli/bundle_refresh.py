@@ -36,6 +36,7 @@ def refresh(
     rows: str,
     reason: str,
     alias: str | None,
+    override: str,
     mean_change: float,
     flipped: float,
     lost: float,
@@ -57,7 +58,9 @@ def refresh(
     if made.verdict.passed and not difference.identical:
         version = registry.register(before.name, made.bundle, reason=reason)
         if alias is not None:
-            registry.set_alias(before.name, alias, version.version, reason=reason)
+            registry.set_alias(
+                before.name, alias, version.version, reason=reason, override=override
+            )
     if as_json:
         show_document(_document(before, made, version, alias))
     else:

@@ -15,10 +15,10 @@ import click
 
 import dagrun
 from dagrun.cli.lazy import LazyGroup
-from dagrun.engine.errors import DagrunError, StoreError
+from dagrun.engine.errors import DagrunError, GateRefused, StoreError
 from dagrun.ui.terminal import tell, tell_error
 
-DEFECT, USAGE, STORE, INTERRUPTED = 1, 2, 4, 130
+DEFECT, USAGE, HALTED, STORE, INTERRUPTED = 1, 2, 3, 4, 130
 
 _PIPELINE, _HISTORY, _STORE, _MODEL, _SERVER, _SPEC, _BUNDLE, _ENTRANCE, _TRAFFIC, _CONTRACT = (
     f"dagrun.cli.{name}_commands"
@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except DagrunError as error:
         tell_error(str(error))
+        if isinstance(error, GateRefused):
+            return HALTED
         return STORE if isinstance(error, StoreError) else USAGE
     except OSError as error:
         if error.filename is None:

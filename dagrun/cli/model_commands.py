@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import NamingGroup, carry_out
-from dagrun.cli.options import json_option, pipeline_option
+from dagrun.cli.options import json_option, override_option, pipeline_option
 
 _REASON = click.option("--reason", required=True, help="Why; kept in the alias's history.")
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -139,6 +139,7 @@ def export(**options: Any) -> int:
 @click.option("--name", help="The model's name. [default: the bundle's own]")
 @click.option("--alias", help="An alias to point to it.")
 @_REASON
+@override_option
 @pipeline_option
 def import_(**options: Any) -> int:
     """Register the bundle in FILE.
@@ -170,12 +171,25 @@ def show_model(**options: Any) -> int:
     return carry_out("dagrun.cli.registry:show_model", options)
 
 
+@registry.command(epilog="Example: dagrun registry verdict flights@4")
+@click.argument("name", metavar="NAME[@ALIAS]")
+@pipeline_option
+@json_option
+def verdict(**options: Any) -> int:
+    """Show what the gates said of a version: every condition with its numbers.
+
+    With --json also what they were found among: each slice, group and column, and the intervals.
+    """
+    return carry_out("dagrun.cli.registry:verdict", options)
+
+
 @registry.command(
     epilog="Example: dagrun registry promote flights@4 champion --reason 'better AUC'"
 )
 @click.argument("version", metavar="NAME@VERSION")
 @click.argument("alias")
 @_REASON
+@override_option
 @pipeline_option
 def promote(**options: Any) -> int:
     """Point ALIAS to a version.
@@ -189,6 +203,7 @@ def promote(**options: Any) -> int:
 @click.argument("name")
 @click.argument("alias")
 @_REASON
+@override_option
 @pipeline_option
 def rollback(**options: Any) -> int:
     """Point ALIAS back to the version it had before."""

@@ -84,3 +84,9 @@ pipeline_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
+override_option = click.option(
+    "--override",
+    metavar="REASON",
+    default="",
+    help="Make it answer for the champion although its gates refused it; why, for the record.",
+)

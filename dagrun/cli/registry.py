@@ -9,10 +9,11 @@ from dagrun.cli.documents import show_document
 from dagrun.cli.models import open_registry
 from dagrun.cli.opening import open_store
 from dagrun.engine.errors import DefinitionError
+from dagrun.engine.verdicts import Said
 from dagrun.server.supervisor.served import Served, parse_moment, read_served, served_at
-from dagrun.stages.bundle import Registry
+from dagrun.stages.bundle import DEFAULT_ALIAS, Registry
 from dagrun.ui.columns import aligned
-from dagrun.ui.quantities import ago, short, short_run
+from dagrun.ui.quantities import ago, counted, short, short_run
 from dagrun.ui.terminal import show
 
 
@@ -23,7 +24,12 @@ def list_models(*, pipeline: str | None, as_json: bool) -> int:
     aliases = {name: registry.aliases(name) for name in newest}
     if as_json:
         models = [
-            {"name": name, "newest": asdict(version), "aliases": aliases[name]}
+            {
+                "name": name,
+                "newest": asdict(version),
+                "aliases": aliases[name],
+                "champion": _champion(registry, name),
+            }
             for name, version in newest.items()
         ]
         show_document({"models": models})
@@ -37,6 +43,7 @@ def list_models(*, pipeline: str | None, as_json: bool) -> int:
                     f"newest @{version.version}",
                     ago(version.at),
                     ", ".join(f"{alias} -> @{to}" for alias, to in aliases[name].items()),
+                    _champion(registry, name),
                 ]
                 for name, version in newest.items()
             ]
@@ -50,7 +57,8 @@ def show_model(*, name: str, pipeline: str | None, as_json: bool) -> int:
     versions = registry.versions(name)[::-1]
     aliases = registry.aliases(name)
     if as_json:
-        show_document({"aliases": aliases, "versions": [asdict(version) for version in versions]})
+        states = [asdict(v) | {"verdict": _brief(registry.verdict(v))} for v in versions]
+        show_document({"aliases": aliases, "versions": states})
         return 0
     _show_rows(
         [
@@ -61,6 +69,7 @@ def show_model(*, name: str, pipeline: str | None, as_json: bool) -> int:
                 f"{ago(version.at)} by {version.by}",
                 ", ".join(alias for alias, to in aliases.items() if to == version.version),
                 version.reason,
+                _said(registry.verdict(version)),
             ]
             for version in versions
         ]
@@ -68,23 +77,67 @@ def show_model(*, name: str, pipeline: str | None, as_json: bool) -> int:
     return 0
 
 
-def promote(*, version: str, alias: str, reason: str, pipeline: str | None) -> int:
-    """Point an alias to a version. Raises `NotRegistered` or `NameInvalid`."""
+def _said(said: Said | None) -> str:
+    """Tell in a few words what gates said of a version; "" for one that none has judged."""
+    if said is None:
+        return ""
+    if said.passed:
+        return f"passed {counted(len(said.reasons), 'gate')}"
+    return f"REFUSED by {len(said.refused)} of {counted(len(said.reasons), 'gate')}"
+
+
+def _brief(said: Said | None) -> dict[str, object] | None:
+    if said is None:
+        return None
+    return {"passed": said.passed, "reasons": list(said.reasons), "at": said.at, "in": said.said_in}
+
+
+def _champion(registry: Registry, name: str) -> str:
+    """Tell of a champion that its gates refused, and why it is one all the same."""
+    if DEFAULT_ALIAS not in registry.aliases(name):
+        return ""
+    said = registry.verdict(registry.alias(name))
+    override = registry.history(name)[-1].override
+    if said is None or said.passed:
+        return ""
+    return f"champion REFUSED by its gates, {f'overridden: {override}' if override else 'since'}"
+
+
+def verdict(*, name: str, pipeline: str | None, as_json: bool) -> int:
+    """Show what gates said of a version, with every number. Raises `NotRegistered`."""
+    registry = open_registry(pipeline)
+    version = registry.resolve(name)
+    said = registry.verdict(version)
+    if as_json:
+        shown = asdict(said.verdict) if said else None
+        show_document({"version": asdict(version), "verdict": shown, "kept": _brief(said)})
+        return 0
+    if said is None:
+        show(f"{version}: no gate has judged it")
+        return 0
+    show(f"{version}: {_said(said)}, {ago(said.at)} ({said.said_in})")
+    for reason in said.reasons:
+        show(f"  {reason}")
+    return 0
+
+
+def promote(*, version: str, alias: str, reason: str, override: str, pipeline: str | None) -> int:
+    """Point an alias to a version. Raises `NotRegistered`, `NameInvalid` or `VersionRefused`."""
     if "@" not in version:
         raise DefinitionError(f"say which version of {version!r}: {version}@VERSION")
     registry = open_registry(pipeline)
     wanted = registry.resolve(version)
     before = _pointed_to(registry, wanted.name, alias)
-    registry.set_alias(wanted.name, alias, wanted.version, reason=reason)
+    registry.set_alias(wanted.name, alias, wanted.version, reason=reason, override=override)
     _show_move(wanted.name, alias, before, wanted.version)
     return 0
 
 
-def rollback(*, name: str, alias: str, reason: str, pipeline: str | None) -> int:
-    """Point an alias back. Raises `NotRegistered` or `NothingToRollBack`."""
+def rollback(*, name: str, alias: str, reason: str, override: str, pipeline: str | None) -> int:
+    """Point an alias back. Raises `NotRegistered`, `NothingToRollBack` or `VersionRefused`."""
     registry = open_registry(pipeline)
     before = _pointed_to(registry, name, alias)
-    move = registry.rollback(name, alias, reason=reason)
+    move = registry.rollback(name, alias, reason=reason, override=override)
     _show_move(name, alias, before, move.version)
     return 0
 
@@ -112,6 +165,7 @@ def history(*, name: str, alias: str, pipeline: str | None, as_json: bool) -> in
                 "rollback" if move.rollback else "",
                 f"{ago(move.at)} by {move.by}",
                 move.reason,
+                f"although refused: {move.override}" if move.override else "",
             ]
             for move in moves
         ]

@@ -57,9 +57,10 @@ def canary(
     max_slower: float,
     max_drift: float,
     reason: str,
+    override: str,
     pipeline: str | None,
 ) -> int:
-    """Order a canary. Raises `NotRegistered`, `OrderInvalid` or `RefConflict`."""
+    """Order a canary. Raises `NotRegistered`, `OrderInvalid`, `RefConflict`, `VersionRefused`."""
     catalog = _catalog(pipeline)
     wanted = catalog.resolve(_with_version(version))
     order = Canary(
@@ -74,19 +75,21 @@ def canary(
             drift=max_drift,
         ),
     )
-    OrderBook(catalog.store).start(wanted.name, order, reason=reason)
+    OrderBook(catalog.store).start(wanted.name, order, reason=reason, override=override)
     show(f"{wanted.name}: canary @{order.version} gets {_percent(order.share)} of the requests")
     return 0
 
 
-def split(*, name: str, arms: tuple[str, ...], reason: str, pipeline: str | None) -> int:
-    """Order a split. Raises `NotRegistered`, `OrderInvalid` or `RefConflict`."""
+def split(
+    *, name: str, arms: tuple[str, ...], reason: str, override: str, pipeline: str | None
+) -> int:
+    """Order a split. Raises `NotRegistered`, `OrderInvalid`, `RefConflict` or `VersionRefused`."""
     catalog = _catalog(pipeline)
     catalog.alias(name)
     order = Split(arms=tuple(_arm(arm) for arm in arms))
     for arm in order.arms:
         catalog.version(name, arm.version)
-    OrderBook(catalog.store).start(name, order, reason=reason)
+    OrderBook(catalog.store).start(name, order, reason=reason, override=override)
     divided = ", ".join(f"{arm.name} @{arm.version} {_percent(arm.share)}" for arm in order.arms)
     show(f"{name}: {divided} of the requests; the champion answers the others")
     return 0

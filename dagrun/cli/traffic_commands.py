@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from dagrun.cli.lazy import NamingGroup, carry_out
-from dagrun.cli.options import json_option, pipeline_option
+from dagrun.cli.options import json_option, override_option, pipeline_option
 
 _REASON = click.option("--reason", required=True, help="Why; kept in the history.")
 _KIND = click.Choice(["canary", "split", "shadow"])
@@ -77,6 +77,7 @@ def show(**options: Any) -> int:
     help="How far its predictions may be distributed otherwise.",
 )
 @_REASON
+@override_option
 @pipeline_option
 def canary(**options: Any) -> int:
     """Try a version on a growing share of the requests.
@@ -100,6 +101,7 @@ def canary(**options: Any) -> int:
     help="An arm: its name, version and share. Repeat it for more.",
 )
 @_REASON
+@override_option
 @pipeline_option
 def split(**options: Any) -> int:
     """Divide the requests of model NAME for an A/B experiment; the champion gets what is left."""

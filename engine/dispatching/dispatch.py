@@ -44,6 +44,7 @@ from dagrun.engine.plan import decide, decide_element
 from dagrun.engine.prepare import Prepared
 from dagrun.engine.stage import Stage
 from dagrun.engine.store.store import Store
+from dagrun.engine.verdicts import keep_verdict
 
 
 class Dispatcher:
@@ -63,7 +64,7 @@ class Dispatcher:
         emit: Callable[[Event], None],
     ) -> None:
         self._prepared, self._store, self._keep_going = prepared, store, keep_going
-        self._cancelled, self._emit = cancelled, emit
+        self._cancelled, self._emit, self._run_id = cancelled, emit, run_id
         self._runs = Runs(store)
         self._explainer = Explainer(store, self._runs)
         self._launcher = Launcher(
@@ -280,6 +281,9 @@ class Dispatcher:
             value = self._store.load(result.outputs[stage.name])
             verdict = {"passed": value.passed, "reasons": list(value.reasons)}
             result = replace(result, verdict=verdict)
+            keep_verdict(
+                self._store.refs, value, said_in=f"gate {stage.name!r}, run {self._run_id}"
+            )
             if not value.passed:
                 self._refused[stage.name] = stage.name
         self.results[stage.name] = result

@@ -10,7 +10,7 @@ import polars as pl
 
 from dagrun import Context, Files, Verdict, stage
 from dagrun.stages.bundle import Booster, Bundle, make_bundle, register
-from dagrun.stages.evaluate import Gates, RegressionReport, evaluate_regression, judge
+from dagrun.stages.evaluate import Champion, Gates, RegressionReport, evaluate_regression, judge
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.split import split_by_time
 from dagrun.stages.train import fit_xgboost
@@ -105,12 +105,6 @@ def report(
 # --- release: a refusal of the gate halts what comes after it
 
 
-@stage(gate=True)
-def verdict(report: RegressionReport, gates: Files = Files("gates.toml")) -> Verdict:
-    """Whether the model may be published."""
-    return judge(report, Gates.read(gates))
-
-
 @stage
 def bundle(
     ctx: Context,
@@ -132,8 +126,22 @@ def bundle(
     )
 
 
+@stage(gate=True)
+def verdict(
+    report: RegressionReport,
+    bundle: Bundle,
+    test: pl.DataFrame,
+    gates: Files = Files("gates.toml"),
+    champion: Champion = Champion("houses"),
+) -> Verdict:
+    """Whether the model may be published."""
+    return judge(
+        report, Gates.read(gates), bundle=bundle, rows=test, label="price", champion=champion
+    )
+
+
 @stage(effect=True)
 def publish(bundle: Bundle, verdict: Verdict) -> None:
     """Make the bundle the champion of the registry."""
     reason = f"passed all {len(verdict.reasons)} gates"
-    register("houses", bundle, alias="champion", reason=reason)
+    register("houses", bundle, alias="champion", reason=reason, verdict=verdict)

@@ -20,6 +20,7 @@ from dagrun.server.traffic.judge import Verdict, judge
 from dagrun.server.traffic.orders import Canary, OrderBook, Orders
 from dagrun.server.traffic.tally import Tally
 from dagrun.stages.catalog import DEFAULT_ALIAS, Catalog
+from dagrun.stages.versions import VersionRefused
 
 FIRST_ANSWERS = 100
 CANARY = "canary"
@@ -108,7 +109,13 @@ class Conductor:
             return
         # The alias first: a canary that is left over is ended as soon as it is looked at.
         text = f"canary passed {100 * canary.share:g} %: {reason}"
-        self._catalog.set_alias(name, DEFAULT_ALIAS, canary.version, reason=text)
+        try:
+            self._catalog.set_alias(
+                name, DEFAULT_ALIAS, canary.version, reason=text, override=canary.override
+            )
+        except VersionRefused as error:  # since it was ordered
+            self._end(name, orders, seen, str(error).splitlines()[0])
+            return
         self._book.change(name, replace(orders, canary=None), seen=seen, reason=text)
         self._report(f"{name}: canary @{canary.version} is the champion, {text}")
 

@@ -16,6 +16,7 @@ from typing import Any
 from dagrun.engine.errors import DefinitionError, UnknownVersion
 from dagrun.engine.store.refs import Ref
 from dagrun.engine.store.store import Store
+from dagrun.stages.catalog import Catalog
 
 ORDERS_VERSION = 1
 STEPS = (0.05, 0.25, 0.5, 1.0)
@@ -65,6 +66,7 @@ class Canary:
         step: index of the present one.
         policy: what it must keep to.
         salt: decides which keys it gets; a key that it gets at one step it gets at all later ones.
+        override: why it is tried although its gates refused it; "" where they did not.
     """
 
     version: int
@@ -73,6 +75,7 @@ class Canary:
     step: int = 0
     policy: Policy = field(default_factory=Policy)
     salt: str = ""
+    override: str = ""
 
     def __post_init__(self) -> None:
         steps = self.steps
@@ -102,10 +105,14 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """An A/B experiment: fixed shares until it is stopped; the champion gets what is left."""
+    """An A/B experiment: fixed shares until it is stopped; the champion gets what is left.
+
+    `override` is as in `Canary`, for any of its arms.
+    """
 
     arms: tuple[Arm, ...]
     salt: str = ""
+    override: str = ""
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -164,8 +171,7 @@ class Orders:
             and Canary(
                 **canary | {"steps": tuple(canary["steps"]), "policy": Policy(**canary["policy"])}
             ),
-            split=split
-            and Split(arms=tuple(Arm(**arm) for arm in split["arms"]), salt=split["salt"]),
+            split=split and Split(**split | {"arms": tuple(Arm(**arm) for arm in split["arms"])}),
             shadow=shadow and Shadow(**shadow),
         )
 
@@ -174,7 +180,7 @@ class OrderBook:
     """The orders of every model of one store."""
 
     def __init__(self, store: Store) -> None:
-        self._refs = store.refs
+        self._refs, self._catalog = store.refs, Catalog(store)
 
     def read(self, name: str) -> Orders:
         """Return what is asked of a model's traffic; nothing for one that nobody asked about."""
@@ -194,15 +200,18 @@ class OrderBook:
         self._refs.update(orders_ref(name), orders.to_json(), expect=seen, reason=reason)
 
     def start(
-        self, name: str, order: Canary | Split | Shadow, *, reason: str
+        self, name: str, order: Canary | Split | Shadow, *, reason: str, override: str = ""
     ) -> Canary | Split | Shadow:
         """Give an order beside the others, in place of one of its kind; return it as kept.
 
-        Raises `OrderInvalid` or `RefConflict`.
+        Raises `OrderInvalid`, `RefConflict` or `NotRegistered`, and `VersionRefused` for a version
+        that its gates refused, which would answer for the champion, without an `override`.
         """
         orders, seen = self.seen(name)
         if not isinstance(order, Shadow):
-            order = replace(order, salt=secrets.token_hex(8))
+            arms = order.arms if isinstance(order, Split) else (order,)
+            needed = [self._catalog.admit(name, arm.version, override) for arm in arms]
+            order = replace(order, salt=secrets.token_hex(8), override=max(needed))
         match order:
             case Canary():
                 orders = replace(orders, canary=order)

@@ -24,6 +24,8 @@ from dagrun.stages.versions import (
     NameInvalid,
     NothingToRollBack,
     NotRegistered,
+    VerdictOfAnother,
+    VersionRefused,
 )
 
 __all__ = [
@@ -58,6 +60,8 @@ __all__ = [
     "Shift",
     "ShiftLimits",
     "ThresholdInvalid",
+    "VerdictOfAnother",
+    "VersionRefused",
     "check",
     "contributions",
     "explain",

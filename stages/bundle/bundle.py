@@ -27,6 +27,8 @@ BUNDLE_FORMAT = 1
 
 _MANIFEST, _SPEC, _MODEL, _GOLDEN = "manifest.json", "spec.json", "model.ubj", "golden.parquet"
 _TABLES, _TABLE_SUFFIX = "tables/", ".parquet"
+CARRIED_VERDICT = "verdict.json"
+"""A member that a file may carry beside the bundle: what gates said of it, as it was exported."""
 
 
 class BundleDamaged(DagrunError):
@@ -128,6 +130,8 @@ class Bundle:
             UnknownVersion: another version of dagrun wrote it.
         """
         members = _unpack(data)
+        if members.pop(CARRIED_VERDICT, None) is not None:
+            data = archive.pack(members)  # what was said of a bundle is no part of it
         manifest = _read_manifest(members)
         tables = {
             name.removeprefix(_TABLES).removesuffix(_TABLE_SUFFIX): content

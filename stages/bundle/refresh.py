@@ -22,6 +22,7 @@ from dagrun.engine.stage import Verdict
 from dagrun.stages.bundle.bundle import Bundle, Lineage
 from dagrun.stages.bundle.golden import check
 from dagrun.stages.bundle.golden_rows import record
+from dagrun.stages.bundle.registry import REFRESHED
 from dagrun.stages.bundle.shift import NoRows, Shift, ShiftLimits, prediction_shift
 from dagrun.stages.features.refresh import refresh_spec
 
@@ -98,7 +99,7 @@ def try_refresh(
     if frame.is_empty():
         raise NoRows
     spec = refresh_spec(bundle.spec, frame)
-    inputs = {"refreshed": bundle.digest, "rows": digest_table(frame).digest}
+    inputs = {REFRESHED: bundle.digest, "rows": digest_table(frame).digest}
     renewed = replace(
         bundle,
         spec=spec,

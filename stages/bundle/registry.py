@@ -10,8 +10,10 @@ import logging
 from collections.abc import Sequence
 
 from dagrun.engine.context import current
+from dagrun.engine.stage import Verdict
 from dagrun.engine.store.refs import RefConflict
 from dagrun.engine.store.store import Store
+from dagrun.engine.verdicts import keep_form, keep_verdict, verdict_on
 from dagrun.stages.bundle.bundle import Bundle, BundleDamaged
 from dagrun.stages.bundle.field_numbers import Field, give_fields
 from dagrun.stages.catalog import (
@@ -23,10 +25,12 @@ from dagrun.stages.catalog import (
     version_ref,
 )
 from dagrun.stages.features import Column
-from dagrun.stages.versions import ModelVersion
+from dagrun.stages.versions import ModelVersion, VerdictOfAnother
 
 __all__ = ["DEFAULT_ALIAS", "Registry", "register"]
 
+REFRESHED = "refreshed"
+"""The lineage's name for the bundle that another one was renewed from."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -56,6 +60,8 @@ class Registry(Catalog):
         alias: str | None = None,
         reason: str = "",
         run_id: str = "",
+        verdict: Verdict | None = None,
+        override: str = "",
     ) -> ModelVersion:
         """Add a bundle as the model's next version, or find the version it already is.
 
@@ -66,22 +72,44 @@ class Registry(Catalog):
                 there changes nothing, so that a rollback or a promotion since then stands.
             reason: why, kept in the history.
             run_id: the run that made it.
+            verdict: what its gate said, kept with its numbers by the bundle's digest.
+            override: why it is to be the champion although its gates refused it.
+
+        Raises:
+            VersionRefused: it would be the champion, and its gates refused it; the version is
+                there then, the alias where it was.
+            VerdictOfAnother: the verdict is on another bundle.
         """
         self.check_alias(name, alias)
+        self._keep(bundle, verdict, f"registered as {name}")
         blob = self.store.blobs.put_bytes(bundle.to_bytes())  # first: it heals a damaged one
         value = {"bundle": bundle.digest, "blob": blob, "run": run_id}
         version = self._find(name, bundle.digest) or self._add(name, value, reason)
         self.fields(name, bundle.spec.inputs)  # so that numbers follow the order of versions
         if alias is not None:
-            self._publish(version, alias, reason)
+            self._publish(version, alias, reason, override)
         return version
 
-    def _publish(self, version: ModelVersion, alias: str, reason: str) -> None:
+    def _keep(self, bundle: Bundle, verdict: Verdict | None, where: str) -> None:
+        refs, before = self.store.refs, bundle.lineage.inputs.get(REFRESHED)
+        if verdict is not None:
+            if verdict.subject not in ("", bundle.digest):
+                raise VerdictOfAnother(bundle.digest, verdict.subject)
+            keep_verdict(refs, verdict, said_in=where, subject=bundle.digest)
+        elif before is not None and verdict_on(refs, bundle.digest) is None:
+            # Nobody has judged it: a refusal of the one that it was renewed from stands.
+            said = verdict_on(refs, before)
+            if said is not None and not said.passed:
+                keep_form(refs, bundle.digest, said.form, said_in=f"refreshed from {before[:12]}")
+
+    def _publish(self, version: ModelVersion, alias: str, reason: str, override: str) -> None:
         name, ref = version.name, alias_ref(version.name, alias)
         moves = self.history(name, alias) if self.store.refs.read(ref) else ()
         published = [move.version for move in moves if move.published]
         if published[-1:] != [version.version]:
-            self.move_alias(name, alias, version.version, published=True, reason=reason)
+            self.move_alias(
+                name, alias, version.version, published=True, reason=reason, override=override
+            )
         elif moves[-1].version != version.version:
             _LOG.warning(
                 "%s@%s stays at @%d, where it was moved since @%d was published (%s). "
@@ -116,15 +144,21 @@ def register(
     alias: str | None = None,
     reason: str = "",
     store: Store | None = None,
+    verdict: Verdict | None = None,
+    override: str = "",
 ) -> ModelVersion:
-    """Register a bundle from within an effect, or in a given store.
+    """Register a bundle from within an effect, or in a given store; see `Registry.register`.
 
     Registering the same bundle again returns the version it already is. Raises `DefinitionError`
     when there is neither a running stage nor a `store`.
     """
-    if store is not None:
-        return Registry(store).register(name, bundle, alias=alias, reason=reason)
-    context = current()
-    return Registry(context.store).register(
-        name, bundle, alias=alias, reason=reason, run_id=context.run_id
+    context = None if store is not None else current()
+    return Registry(store or current().store).register(
+        name,
+        bundle,
+        alias=alias,
+        reason=reason,
+        run_id=context.run_id if context else "",
+        verdict=verdict,
+        override=override,
     )

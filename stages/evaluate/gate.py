@@ -1,61 +1,85 @@
-"""The gate: what a report must say before its model may be published.
+"""The gate file: all that a model must show before it may be published, in one place.
 
     [auc]
     at_least = 0.65
+    confident = true                    # the whole interval must be above, not the number alone
 
     [log_loss]
     better_than_baseline_by = 0.01      # than every baseline of the report,
     baseline = "constant"               # or than this one
 
-    [calibration_error]
-    at_most = 0.05
+    [slices.carrier.auc]                # of every carrier with so many rows
+    at_least = 0.6
+    rows = 200
 
-The figures of a regression are gated in the same way:
+    [fairness.sex.equalized_odds]       # the gap between the groups; "sex+race" for both together
+    at_most = 0.1
 
-    [mape]
-    at_most = 0.15
+    [missing.auc]                       # when any one column is null in every row
+    worse_by_at_most = 0.05
 
-    [worst_mape_by_grade]               # of the column's worst slice
-    at_most = 0.25
+    [champion.auc]                      # on the same rows
+    worse_by_at_most = 0.005
 
-Every condition is judged and told with its numbers, those that hold as well as those that do not.
+    [size]
+    at_most = "5 MB"
+
+    [latency]                           # of one row; the median, or another quantile
+    at_most = "1 ms"
+
+    [bootstrap]
+    level = 0.95
+    resamples = 1000
+    seed = 0
+
+The figures of a regression are gated in the same way. A file of plain figures needs a report only;
+the other conditions need the bundle and rows with their labels (`dagrun.stages.evaluate.judge`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from dagrun.engine.errors import DefinitionError, listing, nearest
+from dagrun.engine.dispatching.amounts import SettingInvalid, read_amount
+from dagrun.engine.errors import listing, nearest
 from dagrun.engine.sources import Files
-from dagrun.engine.stage import Verdict
 from dagrun.stages import declaration
-from dagrun.stages.declaration import DeclarationInvalid, check_table
+from dagrun.stages.declaration import DeclarationInvalid, check_table, check_word
+from dagrun.stages.evaluate.bootstrap import Bootstrap
 from dagrun.stages.evaluate.metrics import Scores
-from dagrun.stages.evaluate.regression import RegressionReport, RegressionScores
-from dagrun.stages.evaluate.report import Report
+from dagrun.stages.evaluate.regression import LEAST_ROWS, RegressionScores
 
-_KEYS: dict[str, tuple[type, ...]] = {
-    "at_least": (int, float),
-    "at_most": (int, float),
-    "better_than_baseline_by": (int, float),
-    "baseline": (str,),
+Kind = Literal["figure", "slices", "fairness", "missing", "champion", "size", "latency"]
+
+FAIRNESS = (
+    "demographic_parity",
+    "equal_opportunity",
+    "equalized_odds",
+    "worst_accuracy",
+    "worst_precision",
+    "worst_recall",
+)
+"""What `fairness.COLUMN.` may be followed by: three gaps between groups, and the worst group's."""
+
+_NUMBER: tuple[type, ...] = (int, float)
+_BOUNDS = {"at_least": _NUMBER, "at_most": _NUMBER, "confident": (bool,)}
+_KEYS: dict[str, dict[str, tuple[type, ...]]] = {
+    "figure": {**_BOUNDS, "better_than_baseline_by": _NUMBER, "baseline": (str,)},
+    "slices": {**_BOUNDS, "rows": (int,)},
+    "fairness": {**_BOUNDS, "rows": (int,)},
+    "missing": {"worse_by_at_most": _NUMBER, "confident": (bool,), "columns": (list,)},
+    "champion": {"worse_by_at_most": _NUMBER, "confident": (bool,)},
+    "size": {"at_most": (int, str)},
+    "latency": {"at_most": (int, float, str), "quantile": _NUMBER, "confident": (bool,)},
 }
+_BOOTSTRAP = {"level": _NUMBER, "resamples": (int,), "seed": (int,)}
+_CONDITIONS = ("at_least", "at_most", "better_than_baseline_by", "worse_by_at_most")
 _COMPARABLE = tuple(field.name for field in (*fields(Scores), *fields(RegressionScores)))
-_HIGHER_IS_BETTER = ("auc", "r2")
-
-
-class NoSuchFigure(DefinitionError):
-    """A gate asks for a metric or a baseline that the report does not have."""
-
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
-        self.what, self.name, self.known = what, name, tuple(known)
-        super().__init__(
-            f"the gates ask for {what} {name!r}, which the report does not have."
-            f"{nearest(name, self.known)} It has: {listing(self.known)}"
-        )
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +87,47 @@ class Gate:
     """The conditions on one metric; None means "no condition".
 
     Attributes:
-        metric: a name of the report's `figures`.
-        at_least: least value that passes; `at_most` the greatest.
+        metric: a name of the report's `figures`; for fairness one of `FAIRNESS`.
+        kind: what the metric is of: the model, its slices, groups, a missing column, and so on.
+        column: of `slices` and `fairness`, the column, or several joined by `+`.
+        at_least: least value that passes; `at_most` the greatest. Bytes for `size`, seconds for
+            `latency`.
         better_than_baseline_by: how far the metric must be ahead, in its own unit.
         baseline: the baseline meant; None means every one.
+        worse_by_at_most: how far it may fall behind, in its own unit.
+        confident: the end of the interval must hold, not the number alone.
+        rows: least rows of a slice or group that is judged.
+        columns: columns that `missing` means; none for every column that the bundle takes.
+        quantile: of `latency`, which one of the measured times.
     """
 
     metric: str
+    kind: Kind = "figure"
+    column: str = ""
     at_least: float | None = None
     at_most: float | None = None
     better_than_baseline_by: float | None = None
     baseline: str | None = None
+    worse_by_at_most: float | None = None
+    confident: bool = False
+    rows: int = LEAST_ROWS
+    columns: tuple[str, ...] = ()
+    quantile: float = 0.5
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the file, as `auc` or `slices.carrier.auc`."""
+        kind = "" if self.kind == "figure" else self.kind
+        metric = "" if self.metric == kind else self.metric
+        return ".".join(part for part in (kind, self.column, metric) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """All conditions, in the file's order; see the module's text for the file."""
+    """All conditions, in the file's order, and how intervals are made; see the module's text."""
 
     gates: tuple[Gate, ...]
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
 
     @classmethod
     def read(cls, source: Files | Path | str) -> Gates:
@@ -92,56 +139,80 @@ class Gates:
     def parse(cls, text: str, file: str = "gates") -> Gates:
         """Read the gates' text; `file` names it in errors. Raises `DeclarationInvalid`."""
         document = declaration.parse(text, file)
-        if not document:
-            raise DeclarationInvalid(file, "", "has no condition, so it would pass every model")
-        return cls(gates=tuple(_gate(file, metric, found) for metric, found in document.items()))
-
-
-def judge(report: Report | RegressionReport, gates: Gates) -> Verdict:
-    """Hold a report against the gates; every condition becomes one reason.
-
-    Raises `NoSuchFigure` when a gate asks for what the report does not have.
-    """
-    judged = [outcome for gate in gates.gates for outcome in _judge(report, gate)]
-    return Verdict(
-        passed=all(passed for passed, _ in judged),
-        reasons=tuple(f"{'ok' if passed else 'NO'}: {reason}" for passed, reason in judged),
-    )
-
-
-def _judge(report: Report | RegressionReport, gate: Gate) -> Iterator[tuple[bool, str]]:
-    figures = report.figures()
-    if gate.metric not in figures:
-        raise NoSuchFigure("metric", gate.metric, figures)
-    value = figures[gate.metric]
-    said = f"{gate.metric} is {value:.6g}"
-    if gate.at_least is not None:
-        yield value >= gate.at_least, f"{said}, wanted at least {gate.at_least:.6g}"
-    if gate.at_most is not None:
-        yield value <= gate.at_most, f"{said}, wanted at most {gate.at_most:.6g}"
-    if gate.better_than_baseline_by is None:
-        return
-    names = [gate.baseline] if gate.baseline else list(report.baselines)
-    for name in names:
-        if name not in report.baselines:
-            raise NoSuchFigure("baseline", name, report.baselines)
-        naive = getattr(report.baselines[name], gate.metric)
-        ahead = value - naive if gate.metric in _HIGHER_IS_BETTER else naive - value
-        yield (
-            ahead >= gate.better_than_baseline_by,
-            f"{said}, baseline {name!r} has {naive:.6g}: better by {ahead:.6g}, "
-            f"wanted by at least {gate.better_than_baseline_by:.6g}",
+        how = _bootstrap(file, document.pop("bootstrap", {}))
+        gates = tuple(
+            _gate(file, kind, column, metric, found)
+            for name, table in document.items()
+            for kind, column, metric, found in _entries(file, name, table)
         )
+        if not gates:
+            raise DeclarationInvalid(file, "", "has no condition, so it would pass every model")
+        return cls(gates=gates, bootstrap=how)
 
 
-def _gate(file: str, metric: str, found: Any) -> Gate:
-    conditions = check_table(file, metric, found, _KEYS)
-    if not conditions.keys() - {"baseline"}:
-        known = "at_least, at_most or better_than_baseline_by"
-        raise DeclarationInvalid(file, metric, f"has no condition; give {known}")
-    if "better_than_baseline_by" in conditions and metric not in _COMPARABLE:
+def _entries(file: str, name: str, table: Any) -> Iterator[tuple[Kind, str, str, Any]]:
+    """Yield kind, column, metric and conditions of each gate below a table of the file."""
+    match name:
+        case "slices" | "fairness":
+            for column, metrics in _table(file, name, table).items():
+                for metric, found in _table(file, f"{name}.{column}", metrics).items():
+                    yield name, column, metric, found
+        case "missing" | "champion":
+            for metric, found in _table(file, name, table).items():
+                yield name, "", metric, found
+        case "size" | "latency":
+            yield name, "", name, table
+        case _:
+            yield "figure", "", name, table
+
+
+def _table(file: str, where: str, found: Any) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise DeclarationInvalid(file, where, f"must be a table, not {found!r}")
+    if not found:
+        raise DeclarationInvalid(file, where, "has no condition")
+    return found
+
+
+def _gate(file: str, kind: Kind, column: str, metric: str, found: Any) -> Gate:
+    where = Gate(metric=metric, kind=kind, column=column).place
+    given = dict(check_table(file, where, found, _KEYS[kind]))
+    known = [name for name in _CONDITIONS if name in _KEYS[kind]]
+    if not given.keys() & set(known):
+        problem = f"has no condition; give {', '.join(known[:-1])}{' or ' * bool(known[1:])}"
+        raise DeclarationInvalid(file, where, problem + known[-1])
+    if kind == "fairness":
+        check_word(file, where, "measure of fairness", metric, FAIRNESS)
+    if "better_than_baseline_by" in given and metric not in _COMPARABLE:
         problem = f"baselines have only {listing(_COMPARABLE)}.{nearest(metric, _COMPARABLE)}"
-        raise DeclarationInvalid(file, metric, problem)
-    if "baseline" in conditions and "better_than_baseline_by" not in conditions:
-        raise DeclarationInvalid(file, metric, "baseline means nothing here without a margin")
-    return Gate(metric=metric, **conditions)
+        raise DeclarationInvalid(file, where, problem)
+    if "baseline" in given and "better_than_baseline_by" not in given:
+        raise DeclarationInvalid(file, where, "baseline means nothing here without a margin")
+    if kind in ("size", "latency"):
+        given["at_most"] = _amount(file, where, kind, given["at_most"])
+    if not 0 < given.get("quantile", 0.5) < 1:
+        raise DeclarationInvalid(file, where, "quantile must be between 0 and 1, such as 0.99")
+    if "columns" in given:
+        given["columns"] = tuple(map(str, given["columns"]))
+    return Gate(metric=metric, kind=kind, column=column, **given)
+
+
+def _amount(file: str, where: str, kind: Kind, given: Any) -> float:
+    """Return bytes of a size, seconds of a latency."""
+    if kind == "size":
+        try:
+            return read_amount("memory", given)
+        except SettingInvalid as error:
+            raise DeclarationInvalid(file, where, str(error).replace("memory", "at_most")) from None
+    text = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(\w+)", given) if isinstance(given, str) else None
+    if isinstance(given, str) and (text is None or text[2] not in _SECONDS):
+        raise DeclarationInvalid(file, where, f"at_most must be a time such as '1 ms', not {given}")
+    return float(text[1]) * _SECONDS[text[2]] if text else float(given)
+
+
+def _bootstrap(file: str, found: Any) -> Bootstrap:
+    how = Bootstrap(**check_table(file, "bootstrap", found, _BOOTSTRAP))
+    if not (0 < how.level < 1 and how.resamples >= 100 and how.seed >= 0):
+        problem = "takes a level between 0 and 1, 100 resamples or more, and a seed from 0"
+        raise DeclarationInvalid(file, "bootstrap", problem)
+    return how

@@ -264,7 +264,7 @@ def test_a_rerun_is_all_hits_and_a_feature_reruns_what_depends_on_it(
     lines = capfd.readouterr().err.splitlines()
     ran = [line.split()[0] for line in lines if " ran " in line and "effect" not in line]
     hits = [line.split()[0] for line in lines if " hit" in line and "done" not in line]
-    assert ran == ["features", "model", "report", "verdict", "bundle"]
+    assert ran == ["features", "model", "report", "bundle", "verdict"]
     assert sorted(hits) == ["homes", "prices", "sales", "split"]
     registry = Registry(Workspace.open(folder=project).store)
     assert [version.version for version in registry.versions("houses")] == [1, 2]

@@ -19,11 +19,17 @@ from dagrun.server.traffic.orders import (
     Shadow,
     Split,
 )
+from dagrun.stages.catalog import version_ref
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> OrderBook:
-    return OrderBook(Store.open(tmp_path))
+    """Orders of flights, which has five versions."""
+    store = Store.open(tmp_path)
+    for number in range(1, 6):
+        value = {"bundle": f"{number}" * 64, "blob": "b" * 64, "run": ""}
+        store.refs.update(version_ref("flights", number), value, reason="made")
+    return OrderBook(store)
 
 
 def test_there_are_none_at_first(book: OrderBook) -> None:
