@@ -105,6 +105,8 @@ class ServedModel:
         self._row = bundle.spec.row_function() if bundle.spec.row_exact else None
         self._first_scorer = RowScorer(bundle)
         self._scorers = threading.local()
+        self._spare: list[RowScorer] = []
+        self._prepared = False
         self._made_of: ServedModel | None = None
         self.kept = {}
 
@@ -154,8 +156,19 @@ class ServedModel:
         try:
             scorer: RowScorer = self._scorers.scorer
         except AttributeError:
-            scorer = self._scorers.scorer = RowScorer(self.bundle, self._first_scorer)
+            try:
+                scorer = self._spare.pop()
+            except IndexError:
+                scorer = RowScorer(self.bundle, self._first_scorer)
+            self._scorers.scorer = scorer
         return scorer
+
+    def prepare(self, threads: int) -> None:
+        """Make scorers for so many threads, once, so that none makes its own at its first row."""
+        whole = self.whole
+        if not whole._prepared:
+            whole._prepared = True
+            whole._spare += [RowScorer(self.bundle, self._first_scorer) for _ in range(threads)]
 
     def matrix(self, rows: Sequence[Sequence[object]]) -> Float32s:
         """Return the features of admitted rows, of shape `(rows, features)`."""

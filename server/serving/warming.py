@@ -3,7 +3,8 @@
 Guarantee: each thread that scores rows has scored golden rows of every model through the path of a
 request, from bytes to bytes, and each that scores tables a golden table; so whatever is compiled,
 allocated or imported at first use is there. None of it is counted or logged. Where it ends: what
-the operating system takes back later is slow again once.
+the operating system takes back later is slow again once. A model that comes later finds all that is
+not its own there; its scorers are made before it is served (`ServedModel.prepare`).
 """
 
 from __future__ import annotations

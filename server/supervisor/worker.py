@@ -165,7 +165,9 @@ class Worker:
             problems = {}
             for name, route in routes.items():
                 try:
-                    made[name] = self._loader.load(name, route)
+                    made[name] = model = self._loader.load(name, route)
+                    for one in model.answering:
+                        one.prepare(self._settings.threads)
                 except Exception as error:  # noqa: BLE001 - the supervisor decides what follows
                     problems[name] = _problem(error)
             try:

@@ -24,7 +24,7 @@ from dagrun.server.client.values import encode
 from dagrun.stages.bundle import Registry
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
-RELOADS, MOST_KIB = (200, 64) if SOAK else (24, 1_536)
+RELOADS, MOST_KIB = (200, 64) if SOAK else (24, 1_024)
 """A model that stayed would be seen as more KiB for each reload."""
 WARM = RELOADS // 2
 CALLS = 32

@@ -12,6 +12,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from tests_cli import DAGRUN
 from tests_load import Load
 from tests_serve import Serving, callers_of, resident
@@ -20,6 +21,7 @@ SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 SECONDS, SWAPS = (60, 20) if SOAK else (5, 4)
 
 
+@pytest.mark.timeout(1_200)
 def test_swaps_a_kill_and_a_drain_under_full_load(known: Path, tmp_path: Path) -> None:
     pause = threading.Event()
     with ExitStack() as stack:
@@ -33,7 +35,7 @@ def test_swaps_a_kill_and_a_drain_under_full_load(known: Path, tmp_path: Path) -
         clients = stack.enter_context(Load("load_clients", serving.address, known))
         port = serving.address.rpartition(":")[2]
         killed: set[int] = set()
-        swapped = 0
+        swapped, took = 0, list[float]()
         for turn in range(SWAPS):
             pause.wait(SECONDS / SWAPS)
             if turn == SWAPS // 2:
@@ -46,11 +48,14 @@ def test_swaps_a_kill_and_a_drain_under_full_load(known: Path, tmp_path: Path) -
             promote(tmp_path, turn)
             swapped += 1
             serving.wait_for("on all workers in", swapped)
+            lines = [line for line in serving.lines if "on all workers in" in line]
+            took.append(float(lines[-1].split()[-2]))
         pause.wait(SECONDS / SWAPS)
         by_raw, by_clients = raw.stop(), clients.stop()
         memory = [resident(pid) // 1024 for pid in serving.workers()]
         assert serving.end() == 0
     print(f"\nraw     {by_raw}\nclients {by_clients}\nRSS of the workers, MiB: {memory}")
+    print(f"seconds from the move of an alias to all workers: {sorted(took)}")
     for seen in (by_raw, by_clients):
         assert seen.wrong == []
         assert set(seen.answers) == {"1", "2", "3"}

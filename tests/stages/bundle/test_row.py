@@ -72,8 +72,17 @@ def test_without_the_golden_predictions_xgboost_is_asked(
     golden = replace(bundle.golden, values=bundle.golden.values + np.float32(1e-3))
     doubted = replace(bundle, golden=golden)
     assert RowScorer(doubted).left_to_xgboost == "the golden rows have other bits"
+    like = RowScorer(doubted, RowScorer(doubted))
+    assert like.left_to_xgboost == "the golden rows have other bits"
     frame = sample.head(100)
     assert np.array_equal(by_rows(doubted, frame)[1], by_batch(bundle, frame)[1])
+
+
+def test_a_scorer_like_another_answers_alike(bundle: Bundle, sample: pl.DataFrame) -> None:
+    first = RowScorer(bundle)
+    like = RowScorer(bundle, first)
+    rows = bundle.spec.rows_of(sample.head(50))
+    assert [like.score(row) for row in rows] == [first.score(row) for row in rows]
 
 
 def test_another_objective_is_answered_by_xgboost(sample: pl.DataFrame) -> None:
