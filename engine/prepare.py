@@ -31,12 +31,16 @@ class Selection:
         overrides: `{stage: {param: value}}` in place of defaults.
         seed: the run's seed.
         force: stages to run although their entry exists.
+        data: the past results whose sources are read again, in words; "" for none.
+        settled: the snapshots of these sources, by request.
     """
 
     targets: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     force: tuple[str, ...] = ()
+    data: str = ""
+    settled: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,9 @@ def prepare(pipeline: Pipeline, selection: Selection, stats: StatCache) -> Prepa
         pipeline=pipeline,
         graph=graph,
         order=order,
-        recipes=make_recipes(pipeline, order, selection, stats, forced=forced),
+        recipes=make_recipes(
+            pipeline, order, selection, stats, forced=forced, settled=selection.settled
+        ),
         forced=forced,
         seed=selection.seed,
     )

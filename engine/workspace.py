@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ from dagrun.engine.plan import Action, Plan, make_plan
 from dagrun.engine.prepare import Prepared, Selection, prepare
 from dagrun.engine.project import Project, find_project
 from dagrun.engine.receipts.evidence import Witness
+from dagrun.engine.remote.recorded import recorded
 from dagrun.engine.running import RunSettings, carry_out
 from dagrun.engine.statcache import StatCache
 from dagrun.engine.store.entries import Entry
 from dagrun.engine.store.store import Store
+from dagrun.engine.upkeep.checkout import find_past, with_elements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +112,20 @@ class Workspace:
         params: Mapping[str, str] | None = None,
         seed: int = 0,
         force: tuple[str, ...] = (),
+        data: str | None = None,
     ) -> Selection:
-        """Read what a user typed into a selection. Raises `DefinitionError`."""
+        """Read what a user typed into a selection; `data` is a past run, a pin or a revision.
+
+        Raises `DefinitionError`, `UnknownPast` and `SnapshotsGone`.
+        """
         overrides = read_overrides(self.pipeline, params or {})
-        return Selection(targets=targets, overrides=overrides, seed=seed, force=force)
+        chosen = Selection(targets=targets, overrides=overrides, seed=seed, force=force)
+        if data is None:
+            return chosen
+        past = find_past(self.store, data)
+        entries = [entry for key in past.keys for entry in with_elements(self.store, key)]
+        settled = recorded(past.label, self.pipeline.stages, entries, self.store.blobs)
+        return replace(chosen, data=past.label, settled=settled)
 
     def prepare(self, selection: Selection, witness: Witness | None = None) -> Prepared:
         """Check the pipeline and make its recipes. Raises `DefinitionError`.
@@ -228,5 +240,6 @@ class Workspace:
             "file": self.project.pipeline.relative_to(self.project.root).as_posix(),
             "targets": list(selection.targets),
             "seed": selection.seed,
+            **({"data": selection.data} if selection.data else {}),
             "started": time.time(),
         }

@@ -100,11 +100,12 @@ def show(**options: Any) -> int:
 @pipeline_option
 @json_option
 def checkout(**options: Any) -> int:
-    """Write what a past run had into a folder: tables as Parquet, documents as JSON.
+    """Write what a past run had into a folder.
 
-    RUN is an id, the beginning or the end of it, `last` or `last~1`; REVISION a commit, branch or
-    tag of git, which stands for the newest run of it. Without ARTIFACT everything is written, also
-    what was read from databases, web services and object stores.
+    Tables become Parquet, documents JSON. RUN is an id, the beginning or the end of it, `last` or
+    `last~1`; REVISION a commit, branch or tag of git, which stands for the newest run of it.
+    Without ARTIFACT everything is written, also what was read from databases, web services and
+    object stores.
     """
     return carry_out("dagrun.cli.checkout:checkout", options)
 

@@ -54,6 +54,12 @@ def selection(command: Declared) -> Declared:
         click.option(
             "--force", multiple=True, metavar="STAGE", help="Run it even if it would hit."
         ),
+        click.option(
+            "--data",
+            metavar="RUN",
+            help="Read from databases, web services and object stores what RUN (or a pin, a git "
+            "revision) has read.",
+        ),
         click.option("--seed", default=0, show_default=True, help="Seed of stages with a Context."),
         click.option(
             "-p",

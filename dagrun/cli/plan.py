@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dagrun.cli.documents import plan_document, show_document
 from dagrun.cli.leaving import leave_plan
@@ -19,6 +20,7 @@ def plan(
     params: Mapping[str, str],
     seed: int,
     force: tuple[str, ...],
+    data: str | None,
     as_json: bool,
     words: Sequence[str],
 ) -> int:
@@ -28,7 +30,8 @@ def plan(
     """
     witness = Witness(words, pipeline)
     workspace = Workspace.open(pipeline)
-    selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
+    chosen: dict[str, Any] = {"targets": targets, "params": params, "data": data}
+    selection = workspace.select(seed=seed, force=force, **chosen)
     prepared, decided = workspace.plan(selection, witness)
     for warning in prepared.warnings:
         tell_warning(warning)

@@ -40,6 +40,7 @@ def run(
     params: Mapping[str, str],
     seed: int,
     force: tuple[str, ...],
+    data: str | None,
     jobs: int | None,
     executor: str,
     keep_going: bool,
@@ -64,14 +65,14 @@ def run(
         with _terminable(), _stdout_kept(as_json):
             witness = Witness(words, pipeline)
             workspace = Workspace.open(pipeline)
-            selection = workspace.select(targets=targets, params=params, seed=seed, force=force)
+            chosen: dict[str, Any] = {"targets": targets, "params": params, "data": data}
+            selection = workspace.select(seed=seed, force=force, **chosen)
             for name in accept:
                 entry = workspace.accept(name, selection, reason or "")
                 tell(f"{entry.stage}: {tell_accepted(entry)} ({entry.accepted['change']})")
             stages = workspace.pipeline.stages
             hooks = read_hooks(workspace.project.root)
-            effects = [name for name, stage in stages.items() if stage.effect]
-            with Progress(effects) as progress:
+            with Progress([name for name, stage in stages.items() if stage.effect]) as progress:
                 result = workspace.run(
                     selection, settings, progress, witness=witness, above=progress.above
                 )

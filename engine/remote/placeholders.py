@@ -16,9 +16,10 @@ from urllib.parse import quote
 from dagrun.engine.errors import DefinitionError
 
 _NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+_AUTHORITY = re.compile(r"[^:]+://[^/?#]*")
 _SHORTEST = 4
 """A value shorter than this is not looked for in messages: it would be found in any word."""
-_PASSWORD = re.compile(r"(?P<start>[a-zA-Z][\w+.-]*://[^/@:\s]*:)(?P<password>[^/\s]+)@")
+_PASSWORD = re.compile(r"(?P<start>[a-zA-Z][\w+.-]*://[^/@:\s]*:)(?P<password>[^/?#\s]+)@")
 _TELLING = re.compile(
     r"authorization|cookie|secret|token|password|passwd|api[-_]?key|access[-_]?key"
 )
@@ -54,8 +55,11 @@ def fill(text: str) -> str:
 def fill_uri(uri: str) -> str:
     """Do what `fill` does, quoting what stands for a user, a password or a part of a query."""
 
+    authority = _AUTHORITY.match(uri)
+    at = authority[0].rfind("@") if authority else -1
+
     def value(found: re.Match[str]) -> str:
-        is_part = found.end() <= uri.rfind("@") or "?" in uri[: found.start()]
+        is_part = found.end() <= at or "?" in uri[: found.start()]
         text = _value(found[1], uri)
         return quote(text, safe="") if is_part else text
 

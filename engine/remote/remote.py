@@ -8,7 +8,9 @@ those of the snapshots.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
+import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +22,8 @@ from dagrun.engine.events import Output
 from dagrun.engine.remote.snapshots import Snapshot, Snapshots, private, request_digest
 from dagrun.engine.statcache import StatCache
 
+_SLOW = 2.0
+"""Seconds of reading after which it is told, on standard error."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -109,10 +113,15 @@ class Remote:
 
         Raises `Unread`, opened by `where`.
         """
+        slow = threading.Timer(_SLOW, logging.getLogger("dagrun").warning, ["reading %s", where])
+        slow.daemon = True
+        slow.start()
         try:
             files = self.files
         except DagrunError as error:
             raise Unread(where, error) from error
+        finally:
+            slow.cancel()
         return {"files": {name: output.logical for name, output in files.items()}}
 
     @property

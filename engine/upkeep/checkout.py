@@ -1,9 +1,9 @@
 """Checking out: what a past run had, as plain files in a folder of one's own.
 
 Guarantee: the folder is there whole or not at all; every file in it has the content that its entry
-names, verified while it is copied, and `checkout.json` says what each is. The limits: results that
-were collected are gone (a pin keeps them), and files of the project that a stage read are named by
-their digests only; they are where the project keeps them.
+names, verified while it is copied, and `checkout-manifest.json` says what each is. The limits:
+results that were collected are gone (a pin keeps them), and files of the project that a stage read
+are named by their digests only; they are where the project keeps them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from dagrun.engine.store.store import Store
 from dagrun.engine.upkeep.pins import pins
 
 VERSION = 1
-MANIFEST = "checkout.json"
+MANIFEST = "checkout-manifest.json"
+"""Like no artifact, since there is a hyphen in it."""
 SOURCES = "sources"
 _SUFFIXES = {"TABLE": ".parquet", "DOCUMENT": ".json", "FILE": ""}
 
@@ -114,6 +115,13 @@ def find_past(store: Store, name: str) -> Past:
     keys = tuple(str(line["key"]) for line in made if line.get("key"))
     facts = {name: run.header.get(name) for name in ("run_id", "started", "commit", "dirty")}
     return Past(label=f"run {run.run_id}", keys=keys, facts=facts)
+
+
+def with_elements(store: Store, key: str) -> Iterator[Entry]:
+    """Yield the entry of a key, and those of its elements if a mapped stage made it."""
+    for each in (key, *(entry.elements if (entry := store.entries.read(key)) else ())):
+        if found := store.entries.read(each):
+            yield found
 
 
 def check_out(store: Store, past: Past, names: Sequence[str], to: Path) -> tuple[Restored, ...]:

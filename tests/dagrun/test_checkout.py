@@ -88,7 +88,7 @@ def test_any_past_run_is_restored(shop: ProjectFolder, call: Call, ref: str) -> 
         "sources/sales.rows/rows.parquet": [1.0, 2.0, 3.0],
     }
     assert json.loads((shop.root / "past/facts.json").read_text()) == {"rows": 3, "notes": "first"}
-    manifest = json.loads((shop.root / "past/checkout.json").read_text())
+    manifest = json.loads((shop.root / "past/checkout-manifest.json").read_text())
     assert manifest["run"]["commit"] == git(shop.root, "rev-parse", "v1")
     assert list(manifest["project_files"]["facts.notes"]) == ["notes.txt"]
     assert manifest["artifacts"]["sales.parquet"]["rows"] == 3
@@ -126,6 +126,22 @@ def test_what_a_result_was_made_from_is_kept_with_it(shop: ProjectFolder, call: 
     assert before
     assert call("run").code == 0  # what was collected is read again
     assert call("checkout", "last", "sales.rows", "--to", "now").code == 0
+
+
+def test_a_run_may_use_the_data_of_a_past_one(shop: ProjectFolder, call: Call) -> None:
+    (shop.root / "shop.db").unlink()
+    assert "does not exist" in call("plan").err
+    planned = call("plan", "--data", "v1", "--json")
+    assert planned.code == 0, planned.err
+    assert call("run", "--data", "v1").code == 0  # today's code, the rows of then
+    again = shop.open()
+    assert again.runs.read("last").header["data"].startswith("run ")
+    (sales,) = call("show", "last:sales", "--json").document["outputs"].values()
+    assert sales["head"][-1] == {"id": 3, "price": 3.0, "double": 9.0}
+    for entry in map(again.store.entries.read, again.store.entries.keys()):
+        for output in entry.snapshots.get("rows", {}).values() if entry else ():
+            again.store.blobs.path(output.blob or "").unlink(missing_ok=True)
+    assert "is not stored any more: rows" in call("run", "--data", "v1").err
 
 
 def test_what_is_wrong_is_told_and_nothing_written(shop: ProjectFolder, call: Call) -> None:

@@ -78,7 +78,7 @@ raw      hit
 split    hit
 model    run      0.00 s   21 B  param depth: 6 -> 7
 report   unknown  0.00 s   41 B  depends on what model will give
-verdict  unknown  0.00 s  109 B  depends on what report will give
+verdict  unknown  0.00 s  122 B  depends on what report will give
 effects
 publish  unknown                 depends on what model, verdict will give
 1 would run, 2 not known yet, 2 would hit

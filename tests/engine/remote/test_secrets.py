@@ -12,7 +12,7 @@ from tests_web import Asked, Said, Site, rows, site
 
 from dagrun import Http, NextLink
 from dagrun.engine.errors import DefinitionError
-from dagrun.engine.remote.placeholders import SecretWritten
+from dagrun.engine.remote.placeholders import SecretWritten, fill_uri, hide
 from dagrun.engine.remote.web import HttpFailed
 
 TOKEN = "t0ken/with+signs=&more"
@@ -106,3 +106,21 @@ def test_a_refusal_repeats_no_secret(
         Http("https://me:sesame@host/")
     with pytest.raises(DefinitionError, match="takes an address"):
         Http("ftp://host/")
+
+
+@pytest.mark.parametrize(
+    ("uri", "filled"),
+    [
+        ("postgresql://u:{NAME}@host/db", "postgresql://u:a%3A%2F%40b@host/db"),
+        ("{NAME}", "a:/@b"),
+        ("https://{NAME}/x?to=me@b", "https://a:/@b/x?to=me@b"),
+        ("https://host/x?key={NAME}", "https://host/x?key=a%3A%2F%40b"),
+    ],
+)
+def test_a_value_is_quoted_where_it_is_a_part(
+    monkeypatch: pytest.MonkeyPatch, uri: str, filled: str
+) -> None:
+    monkeypatch.setenv("NAME", "a:/@b")
+    assert fill_uri(uri) == filled
+    assert hide(f"no answer from {filled}", uri) == f"no answer from {uri}"
+    Http("https://host:80/x?mail=me:you@b")

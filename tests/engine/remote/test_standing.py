@@ -77,6 +77,22 @@ def test_of_two_processes_one_reads(project: ProjectFolder, web: Site) -> None:
     assert len(web.asked) == 1
 
 
+def test_what_takes_long_is_told(
+    project: ProjectFolder, web: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(project, web, "")
+    project.run()
+    assert "reading" not in caplog.text
+
+    def slowly(_asked: Asked) -> Said:
+        time.sleep(2.5)
+        return Said(b"2")
+
+    web.pages["/n"] = slowly
+    project.run()
+    assert "reading param number.page" in caplog.text
+
+
 def test_a_receipt_ends_with_the_time_to_live(project: ProjectFolder, web: Site) -> None:
     write(project, web, ", max_age='3s'")
     with inside(project.root):
