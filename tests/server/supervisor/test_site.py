@@ -144,10 +144,14 @@ def test_whoever_scrapes_while_workers_die_is_answered_and_sees_no_total_fall(
 
     with ThreadPoolExecutor(3) as pool:
         scraping = [pool.submit(scrape) for _ in range(3)]
-        for deaths in range(1, 4):
-            os.kill(serving.workers()[0], signal.SIGKILL)
-            serving.wait_for(r"worker \d+ .*another one starts", times=deaths)
-        ended.set()
+        try:
+            for deaths in range(1, 4):
+                while not (present := serving.workers()):
+                    pass
+                os.kill(present[0], signal.SIGKILL)
+                serving.wait_for(r"worker \d+ .*another one starts", times=deaths)
+        finally:
+            ended.set()
         scraped = [each.result() for each in scraping]
     for one in scraped:
         totals = [total for _, total in one]
