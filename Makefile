@@ -19,7 +19,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 export PYTHONSAFEPATH := 1
 
-.PHONY: demo demo-houses demo-cards test check bench bench-quick soak lowest package clean \
+.PHONY: demo demo-cards demo-churn demo-houses test check bench bench-quick soak lowest package clean \
 	lint format types generated proto docs golden lock peers
 
 demo: $(READY) ## raw flights to a served model, with the parity proof
@@ -27,6 +27,9 @@ demo: $(READY) ## raw flights to a served model, with the parity proof
 
 demo-houses: $(READY) ## the same for house prices, a regression: every row, in every way
 	@cd examples/houses && ../../$(BIN)/python demo.py
+
+demo-churn: $(READY) ## candidates compared, the chosen one calibrated and served: every row
+	@cd examples/churn && ../../$(BIN)/python demo.py
 
 demo-cards: $(READY) ## payments by card: what a card had done before, told one payment at a time
 	@cd examples/cards && ../../$(BIN)/python demo.py

@@ -35,6 +35,8 @@ PAGES = {
             "dagrun.stages.validate",
             "dagrun.stages.clean",
             "dagrun.stages.split",
+            "dagrun.stages.shares",
+            "dagrun.stages.apart",
             "dagrun.stages.joining",
             "dagrun.stages.train",
             "dagrun.stages.evaluate",

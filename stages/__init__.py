@@ -11,13 +11,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagrun.stages.apart import *  # noqa: F403
     from dagrun.stages.bundle import *  # noqa: F403
     from dagrun.stages.clean import *  # noqa: F403
     from dagrun.stages.evaluate import *  # noqa: F403
     from dagrun.stages.features import *  # noqa: F403
     from dagrun.stages.ingest import *  # noqa: F403
     from dagrun.stages.joining import *  # noqa: F403
+    from dagrun.stages.pages import *  # noqa: F403
     from dagrun.stages.scoring import *  # noqa: F403
+    from dagrun.stages.shares import *  # noqa: F403
     from dagrun.stages.split import *  # noqa: F403
     from dagrun.stages.train import *  # noqa: F403
     from dagrun.stages.validate import *  # noqa: F403
@@ -95,23 +98,29 @@ _ROOMS = {
         "Booster",
         "Bundle",
         "BundleDamaged",
+        "Calibrated",
         "Contributions",
         "Difference",
+        "Estimator",
         "FeatureMismatch",
         "FeatureNameTaken",
         "Field",
         "GoldenMismatch",
         "GoldenReport",
         "GoldenRows",
+        "Isotonic",
         "ShiftLimits",
         "Limits",
         "LimitsInvalid",
         "Lineage",
+        "Model",
         "ModelVersion",
         "NameInvalid",
         "NoRows",
+        "NotBoosted",
         "NotRegistered",
         "NothingToRollBack",
+        "Platt",
         "Prediction",
         "PredictionFailed",
         "Refresh",
@@ -142,8 +151,22 @@ _ROOMS = {
     ),
     "train": (
         "OBJECTIVES",
+        "Attempt",
+        "Between",
+        "Candidate",
+        "Selection",
+        "Standing",
+        "Told",
         "TrainingInvalid",
+        "Trial",
+        "attempts",
+        "best_trial",
+        "calibrate",
+        "fit",
         "fit_xgboost",
+        "predict_fold",
+        "select",
+        "suggest",
     ),
     "evaluate": (
         "Bootstrap",
@@ -167,17 +190,36 @@ _ROOMS = {
         "evaluate_regression",
         "judge",
     ),
+    "pages": (
+        "model_card",
+        "profile_page",
+    ),
     "validate": (
+        "Baseline",
+        "BaselineRules",
+        "Checked",
         "ColumnRules",
         "Contract",
         "ContractViolation",
+        "Finding",
+        "Findings",
+        "Freshness",
         "Leak",
         "LeakageReport",
         "LeakageUnchecked",
+        "MomentMissing",
+        "NoSuchColumn",
+        "Profile",
+        "Reference",
+        "RowRule",
         "Strength",
         "SumRule",
+        "TableMissing",
         "Violation",
         "check_leakage",
+        "check_table",
+        "infer_contract",
+        "learn_baseline",
     ),
     "ingest": (
         "Unparsed",
@@ -197,6 +239,14 @@ _ROOMS = {
         "PredictionNamesTaken",
         "RegisteredModel",
         "score_table",
+    ),
+    "apart": ("check_apart",),
+    "shares": (
+        "FOLD",
+        "SharesInvalid",
+        "fold_parts",
+        "split_rows",
+        "with_folds",
     ),
     "split": (
         "SplitInvalid",

@@ -1,8 +1,8 @@
 """Splitting by time: train on the past, choose on the near future, judge on the far one.
 
-Guarantee: every row lands in exactly one part, by its time alone, and keeps its place among the
-rows of its part. Where it ends: rows of one entity (a customer, an aeroplane) may lie in several
-parts; group them beforehand if that would leak.
+Guarantee: every row lands in exactly one part, or in none if it is purged, by its time alone, and
+keeps its place among the rows of its part. Where it ends: rows of one entity (a customer, an
+aeroplane) may lie in several parts; group them beforehand if that would leak.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ class SplitInvalid(DagrunError):
 
 
 def split_by_time(
-    frame: pl.DataFrame | pl.LazyFrame, column: str, *, valid_from: str, test_from: str
+    frame: pl.DataFrame | pl.LazyFrame,
+    column: str,
+    *,
+    valid_from: str,
+    test_from: str,
+    purge: str = "",
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Split rows into train, valid and test.
 
@@ -36,6 +41,8 @@ def split_by_time(
         valid_from: first moment of the validation part, ISO 8601 (`"2013-09-01"`), read in the
             column's time zone when it has one.
         test_from: first moment of the test part, later than `valid_from`.
+        purge: rows this long before either moment are left out, in the words of Polars (`"7d"`):
+            as long as a label takes to become known, since it was not when the next part began.
 
     Returns:
         `(train, valid, test)`: rows before `valid_from`, before `test_from`, and the rest.
@@ -61,8 +68,8 @@ def split_by_time(
         raise SplitInvalid(column, f"test_from {test_from} must be later than {valid_from}")
     time = pl.col(column)
     parts = {
-        "train": rows.filter(time < first),
-        "valid": rows.filter((time >= first) & (time < second)),
+        "train": rows.filter(time < _before(first, purge)),
+        "valid": rows.filter((time >= first) & (time < _before(second, purge))),
         "test": rows.filter(time >= second),
     }
     for name, part in parts.items():
@@ -73,6 +80,10 @@ def split_by_time(
                 f"{times.max()!s}, valid_from is {valid_from}, test_from {test_from}",
             )
     return parts["train"], parts["valid"], parts["test"]
+
+
+def _before(moment: dt.datetime, purge: str) -> pl.Expr:
+    return pl.lit(moment).dt.offset_by(f"-{purge}") if purge else pl.lit(moment)
 
 
 def _moment(column: str, text: str, dtype: pl.Date | pl.Datetime) -> dt.datetime:

@@ -68,6 +68,8 @@ COMMANDS = {
     "explain": f"{_MODEL}:explain",
     "proto": f"{_MODEL}:proto",
     "doctor": f"{_SERVER}:doctor",
+    "card": "dagrun.cli.page_commands:card",
+    "profile": "dagrun.cli.page_commands:profile",
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HEAD_ROWS = 5
 _LONG = 40  # a list of longer items is told one a line
 _BUNDLES = "dagrun.stages.bundle.codec:"
+_SHOWN_OF_MODEL = ("calibrated", "family", "rounds")
 
 
 def entry_lines(entry: Entry, stale: str) -> list[str]:
@@ -177,7 +178,7 @@ def _bundle_facts(bundle: Any) -> dict[str, Any]:
         "metrics": bundle.metrics,
         "golden rows": bundle.golden.rows.height,
         **_spec_facts(bundle.spec),
-        **{name: fact for name, fact in _booster_facts(bundle.booster).items() if name == "rounds"},
+        **{name: fact for name, fact in bundle.booster.facts().items() if name in _SHOWN_OF_MODEL},
     }
 
 
@@ -189,18 +190,14 @@ def _spec_facts(spec: Any) -> dict[str, Any]:
     }
 
 
-def _booster_facts(booster: Any) -> dict[str, Any]:
-    return {
-        "objective": booster.objective,
-        "rounds": booster.rounds,
-        "at the best round": dict(booster.history),
-        "params": dict(booster.params),
-        "features": list(booster.features),
-    }
+def _model_facts(model: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = model.facts()
+    return facts
 
 
 _FACTS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
     f"{_BUNDLES}BUNDLE": _bundle_facts,
-    f"{_BUNDLES}BOOSTER": _booster_facts,
+    f"{_BUNDLES}BOOSTER": _model_facts,
+    f"{_BUNDLES}MODEL": _model_facts,
     "dagrun.stages.features.codec:SPEC": _spec_facts,
 }

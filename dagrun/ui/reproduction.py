@@ -60,19 +60,35 @@ def _unlike_then(stages: Sequence[Rebuilt]) -> list[str]:
     """Return what determines the stages and is not as recorded, each thing once."""
     told: dict[tuple[object, ...], list[str]] = {}
     first: dict[tuple[object, ...], Cause] = {}
+    own: dict[str, list[str]] = {}
     for stage in stages:
         for cause in stage.causes:
+            if cause.kind == "code" and cause.name.startswith("dagrun."):
+                own.setdefault(cause.name, []).append(stage.stage)
+                continue
             same = (cause.kind, cause.name, cause.before, cause.after)
             told.setdefault(same, []).append(stage.stage)
             first.setdefault(same, cause)
-    if not told:
-        return []
-    lines = [paint("not as it was recorded:", "warn")]
+    lines = [paint("not as it was recorded:", "warn")] if told or own else []
     for key, names in told.items():
         head, *rest = cause_lines(first[key])
-        where = ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
-        lines += [f"{head}  ({counted(len(names), 'stage')}: {where})", *rest]
+        lines += [f"{head}  ({_stages(names)})", *rest]
+    if own:
+        modules = sorted({name.partition(":")[0] for name in own})
+        names = list(dict.fromkeys(name for users in own.values() for name in users))
+        lines.append(
+            f"  code  dagrun itself is another: {counted(len(own), 'symbol')} of {_some(modules)}  "
+            f"({_stages(names)})"
+        )
     return lines
+
+
+def _stages(names: Sequence[str]) -> str:
+    return f"{counted(len(names), 'stage')}: {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
 
 
 def _trouble(stage: Rebuilt) -> list[str]:

@@ -16,8 +16,8 @@ from dagrun.proto import dagrun_v1_pb2 as pb
 from dagrun.server.serving.models import Models
 from dagrun.server.serving.pool import TURN
 from dagrun.server.serving.prediction import Prediction
-from dagrun.server.serving.refusals import DeadlinePassed, parsed
-from dagrun.stages.bundle import contributions
+from dagrun.server.serving.refusals import DeadlinePassed, NotExplained, parsed
+from dagrun.stages.bundle import NotBoosted, contributions
 
 _PHASES = ("queue", "parse", "explain")
 
@@ -30,7 +30,7 @@ class Explanation:
         self._series = prediction.recorder.method("Explain", _PHASES)
 
     def explain(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        """Explain rows. Raises what `Prediction.predict` does."""
+        """Explain rows. Raises what `Prediction.predict` does, and `NotExplained`."""
         started = perf_counter_ns()
         if context.time_remaining() == 0:
             raise DeadlinePassed
@@ -48,7 +48,10 @@ class Explanation:
         if rows:
             values = model.matrix(rows)
             margins = booster.predict_values(values, nthread=1).margins
-            found = contributions(booster, values)
+            try:
+                found = contributions(booster, values)
+            except NotBoosted as error:
+                raise NotExplained(model.name, error) from error
             for row, parts, bias, margin in zip(
                 values, found.features, found.biases, margins, strict=True
             ):

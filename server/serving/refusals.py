@@ -103,6 +103,16 @@ class ModelNotServed(Refusal):
         )
 
 
+class NotExplained(Refusal):
+    """Contributions of a model that has none."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+    def __init__(self, name: str, why: object) -> None:
+        self.name = name
+        super().__init__(f"{name} cannot be explained: {why}")
+
+
 class DeadlinePassed(Refusal):
     """The time that the caller gave was over before the work began."""
 

@@ -10,21 +10,40 @@ the bundle show it (`dagrun.stages.bundle.golden`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from dagrun.engine import canonical
-from dagrun.engine.errors import DagrunError, listing, nearest
+from dagrun.engine.errors import DagrunError
+from dagrun.stages.bundle.model import (
+    FeatureMismatch,
+    Float32s,
+    Model,
+    Param,
+    Prediction,
+    Task,
+    float32_values,
+    read_params,
+    write_params,
+)
 
-Float32s = npt.NDArray[np.float32]
-Param = bool | int | float | str | None
-Task = Literal["binary", "regression"]
+__all__ = [
+    "BINARY",
+    "REGRESSIONS",
+    "Booster",
+    "FeatureMismatch",
+    "Float32s",
+    "NotBoosted",
+    "Param",
+    "Prediction",
+    "Task",
+    "boosted",
+    "float32_values",
+    "loaded",
+]
 
 BINARY = "binary:logistic"
 REGRESSIONS = {
@@ -38,43 +57,8 @@ Source: https://xgboost.readthedocs.io/en/release_3.2.0/parameter.html#learning-
 _MODELS_KEPT_LOADED = 8
 
 
-class FeatureMismatch(DagrunError):
-    """A matrix does not have the columns, in the order, that a model was trained on."""
-
-    def __init__(self, expected: Sequence[str], found: Sequence[str]) -> None:
-        self.expected, self.found = tuple(expected), tuple(found)
-        missing = [name for name in expected if name not in found]
-        if missing:
-            what = f"lacks {listing(missing)}.{nearest(missing[0], found)}"
-        else:
-            pairs = enumerate(zip_longest(expected, found), start=1)
-            place, wanted, got = next((i, *pair) for i, pair in pairs if pair[0] != pair[1])
-            what = f"has {got!r} as column {place}, the model {wanted!r}."
-        super().__init__(
-            f"the matrix does not fit the model: it {what} Make it with the transform of the "
-            f"feature spec that the model was trained with (features: {listing(expected)})"
-        )
-
-
-class Prediction(NamedTuple):
-    """What a model says about `n` rows: two float32 arrays of shape `(n,)`.
-
-    Attributes:
-        margins: the sums of the trees' leaves.
-        values: what they mean: a classifier's probabilities, or the very margins of a regression.
-    """
-
-    margins: Float32s
-    values: Float32s
-
-    @property
-    def probabilities(self) -> Float32s:
-        """The values of a classifier."""
-        return self.values
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booster:
+class Booster(Model):
     """A gradient boosted tree model, cut to its best iteration.
 
     Attributes:
@@ -101,7 +85,7 @@ class Booster:
             "features": list(self.features),
             "history": [[metric, value.hex()] for metric, value in self.history],
             "objective": self.objective,
-            "params": [[name, canonical.encode(value)] for name, value in self.params],
+            "params": write_params(self.params),
             "rounds": self.rounds,
         }
 
@@ -116,7 +100,7 @@ class Booster:
             features=tuple(described["features"]),
             objective=described["objective"],
             rounds=described["rounds"],
-            params=tuple((name, _param(form)) for name, form in described["params"]),
+            params=read_params(described["params"]),
             history=tuple((metric, float.fromhex(x)) for metric, x in described["history"]),
         )
 
@@ -131,19 +115,6 @@ class Booster:
         form = {"about": self.describe(), "ubj": canonical.digest_bytes(self.ubj)}
         return canonical.digest("booster", form)
 
-    def predict(self, matrix: pl.DataFrame, *, nthread: int | None = None) -> Prediction:
-        """Predict every row of a matrix.
-
-        Args:
-            matrix: the feature columns in order; further columns behind them (a label) are
-                ignored. Null and NaN both mean "missing".
-            nthread: threads to use; None leaves the choice to XGBoost. The bits do not change.
-
-        Raises:
-            FeatureMismatch: a feature column is missing or in another place.
-        """
-        return self.predict_values(self.values(matrix), nthread=nthread)
-
     def predict_values(self, values: Float32s, *, nthread: int | None = None) -> Prediction:
         """Predict features given as a C-ordered float32 array of shape `(rows, features)`."""
         if not len(values):
@@ -154,26 +125,44 @@ class Booster:
             model.inplace_predict(values, predict_type="value"),
         )
 
-    def values(self, matrix: pl.DataFrame) -> Float32s:
-        """Return the features of a matrix as a C-ordered array of shape `(rows, features)`.
+    @property
+    def boosted(self) -> Booster:
+        """The booster itself."""
+        return self
 
-        Raises `FeatureMismatch` when a feature column is missing or in another place.
-        """
-        found, wanted = matrix.columns, len(self.features)
-        if tuple(found[:wanted]) != self.features:
-            raise FeatureMismatch(self.features, found)
-        return float32_values(matrix if len(found) == wanted else matrix.select(self.features))
+    @property
+    def members(self) -> Mapping[str, bytes]:
+        """The model's file, by its name in a bundle."""
+        return {"model.ubj": self.ubj}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what people want to know of it."""
+        return {
+            "objective": self.objective,
+            "rounds": self.rounds,
+            "at the best round": dict(self.history),
+            "params": dict(self.params),
+            "features": list(self.features),
+        }
 
 
-def _param(form: Any) -> Param:
-    # Not `canonical.decode`, which may import what a document names: a bundle can be anyone's.
-    return float.fromhex(form["$float"]) if isinstance(form, dict) else form
+class NotBoosted(DagrunError):
+    """Something was asked of a model that only XGBoost's trees can tell."""
+
+    def __init__(self, what: str, model: Model) -> None:
+        self.what = what
+        kind = str(model.facts().get("made by", type(model).__name__))
+        super().__init__(
+            f"there are no {what} for a model of {kind}: they are computed by XGBoost, from its "
+            "own trees. Train the candidate with XGBoost to have them"
+        )
 
 
-def float32_values(features: pl.DataFrame) -> Float32s:
-    """Return feature columns as a C-ordered float32 array; null becomes NaN."""
-    columns = features.select(pl.all().cast(pl.Float32))
-    return np.ascontiguousarray(columns.to_numpy(), np.float32)
+def boosted(model: Model, what: str = "trees to ask XGBoost for") -> Booster:
+    """Return the trees of XGBoost in a model. Raises `NotBoosted`, which names `what` is missed."""
+    if model.boosted is None:
+        raise NotBoosted(what, model)
+    return model.boosted
 
 
 @functools.lru_cache(maxsize=_MODELS_KEPT_LOADED)

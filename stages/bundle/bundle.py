@@ -18,14 +18,16 @@ from typing import Any, ClassVar
 from dagrun.engine import canonical
 from dagrun.engine.errors import DagrunError, UnknownVersion
 from dagrun.stages.bundle import archive
-from dagrun.stages.bundle.booster import Booster, Task
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.bundle.limits import Limits
+from dagrun.stages.bundle.model import Model, Task
+from dagrun.stages.bundle.stored import MODEL_MEMBERS, read_model, written
 from dagrun.stages.features import FeatureSpec
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
+"""Bundles of XGBoost's models keep format 1, and with it their bytes; others have this one."""
 
-_MANIFEST, _SPEC, _MODEL, _GOLDEN = "manifest.json", "spec.json", "model.ubj", "golden.parquet"
+_MANIFEST, _SPEC, _GOLDEN = "manifest.json", "spec.json", "golden.parquet"
 _TABLES, _TABLE_SUFFIX = "tables/", ".parquet"
 CARRIED_VERDICT = "verdict.json"
 """A member that a file may carry beside the bundle: what gates said of it, as it was exported."""
@@ -62,7 +64,7 @@ class Bundle:
     Attributes:
         name: name of the model.
         spec: the fitted feature spec.
-        booster: the model; its features are the spec's.
+        booster: the model, of XGBoost or any other kind; its features are the spec's.
         golden: rows with the bits they must give.
         threshold: a probability at or above it is labelled True (compared in double precision);
             None exactly for a regression.
@@ -74,7 +76,7 @@ class Bundle:
 
     name: str
     spec: FeatureSpec
-    booster: Booster
+    booster: Model
     golden: GoldenRows
     threshold: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -102,13 +104,12 @@ class Bundle:
     def _packed(self) -> tuple[str, bytes]:
         members = {
             _SPEC: self.spec.to_bytes(),
-            _MODEL: self.booster.ubj,
+            **self.booster.members,
             _GOLDEN: self.golden.parquet,
             **{f"{_TABLES}{name}{_TABLE_SUFFIX}": data for name, data in self.spec.tables.items()},
         }
         manifest = {
-            "booster": self.booster.describe(),
-            "format": BUNDLE_FORMAT,
+            **written(self.booster),
             "lineage": {"inputs": dict(self.lineage.inputs), "key": self.lineage.key},
             "members": {name: canonical.digest_bytes(data) for name, data in members.items()},
             "metrics": {name: float(value).hex() for name, value in self.metrics.items()},
@@ -141,7 +142,7 @@ class Bundle:
         spec = FeatureSpec.from_bytes(members[_SPEC], tables)
         golden = GoldenRows.read(members[_GOLDEN], spec.names)
         try:
-            booster = Booster.rebuild(manifest["booster"], members[_MODEL])
+            booster = read_model(manifest, members)
             bundle = cls(
                 name=manifest["name"],
                 spec=spec,
@@ -197,9 +198,9 @@ def _read_manifest(members: Mapping[str, bytes]) -> Any:
         raise BundleDamaged(_MANIFEST, f"lacks {error}") from error
     except (TypeError, ValueError) as error:
         raise BundleDamaged(_MANIFEST, f"cannot be parsed ({error})") from error
-    if version != BUNDLE_FORMAT:
+    if version not in MODEL_MEMBERS:
         raise UnknownVersion("the bundle", version, BUNDLE_FORMAT)
-    for name in sorted({_SPEC, _MODEL, _GOLDEN} | set(listed)):
+    for name in sorted({_SPEC, _GOLDEN} | MODEL_MEMBERS[version] | set(listed)):
         if name not in members:
             raise BundleDamaged(name, "is missing")
         found = canonical.digest_bytes(members[name])

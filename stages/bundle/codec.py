@@ -1,4 +1,4 @@
-"""How boosters and bundles are stored as artifacts: one deterministic file each."""
+"""How models and bundles are stored as artifacts: one deterministic file each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from dagrun.engine.errors import UnknownVersion
 from dagrun.stages.bundle import archive
 from dagrun.stages.bundle.booster import Booster
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.model import Model
+from dagrun.stages.bundle.stored import rebuilt
 
 BOOSTER_FORMAT = 1
+MODEL_FORMAT = 1
 
 
 class BoosterCodec:
@@ -34,6 +37,24 @@ class BoosterCodec:
         return Booster.rebuild(about, members["model.ubj"])
 
 
+class ModelCodec:
+    """Stores any other `Model` as its files beside a small description."""
+
+    def dump(self, value: Model, path: Path) -> Dumped:
+        """Write a model; its logical digest is `Model.digest`."""
+        about = {"format": MODEL_FORMAT, "model": value.describe()}
+        path.write_bytes(archive.pack({"about.json": canonical.to_bytes(about), **value.members}))
+        return Dumped(logical=value.digest)
+
+    def load(self, path: Path, wanted: object) -> Model:  # noqa: ARG002 - the file says which
+        """Read a model. Raises `UnknownVersion`."""
+        members = archive.unpack(path.read_bytes())
+        about = json.loads(members["about.json"])
+        if about["format"] != MODEL_FORMAT:
+            raise UnknownVersion("the model", about["format"], MODEL_FORMAT)
+        return rebuilt(about["model"], members)
+
+
 class BundleCodec:
     """Stores a `Bundle` as its file."""
 
@@ -48,4 +69,5 @@ class BundleCodec:
 
 
 BOOSTER = BoosterCodec()
+MODEL = ModelCodec()
 BUNDLE = BundleCodec()

@@ -20,8 +20,9 @@ import numpy as np
 import polars as pl
 
 from dagrun.engine.errors import DagrunError, listing
-from dagrun.stages.bundle.booster import Booster, Float32s, loaded
+from dagrun.stages.bundle.booster import boosted, loaded
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.model import Float32s, Model
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -49,8 +50,13 @@ class Contributions(NamedTuple):
     biases: Float32s
 
 
-def contributions(booster: Booster, values: Float32s) -> Contributions:
-    """Return the contributions for features of shape `(rows, features)`, computed by one thread."""
+def contributions(model: Model, values: Float32s) -> Contributions:
+    """Return the contributions for features of shape `(rows, features)`, computed by one thread.
+
+    They are those to the margin, calibrated or not. Raises `NotBoosted` for a model without
+    XGBoost's trees.
+    """
+    booster = boosted(model, "contributions")
     if not len(values):
         return Contributions(np.empty(values.shape, np.float32), np.empty(0, np.float32))
     import xgboost
@@ -76,6 +82,7 @@ def explain(bundle: Bundle, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 
     Raises:
         FeatureNameTaken: a feature is called `bias` or `margin`.
+        NotBoosted: the model has no trees of XGBoost.
     """
     if taken := [name for name in bundle.booster.features if name in ("bias", "margin")]:
         raise FeatureNameTaken(taken)

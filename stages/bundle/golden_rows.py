@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dagrun.stages.bundle.booster import Booster, Float32s
+from dagrun.stages.bundle.model import Float32s, Model
 from dagrun.stages.features import FeatureSpec, hard_rows
 
 GOLDEN_ROWS = 512
@@ -60,7 +60,7 @@ class GoldenRows:
         )
 
 
-def record(spec: FeatureSpec, booster: Booster, sample: pl.DataFrame) -> GoldenRows:
+def record(spec: FeatureSpec, booster: Model, sample: pl.DataFrame) -> GoldenRows:
     """Choose golden rows (hard cases and rows of `sample`) and record their bits."""
     rows = hard_rows(spec, sample, GOLDEN_ROWS).select([column.name for column in spec.inputs])
     values = booster.values(spec.transform(rows))

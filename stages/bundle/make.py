@@ -9,11 +9,11 @@ import polars as pl
 
 from dagrun.engine.context import Context
 from dagrun.engine.errors import DagrunError
-from dagrun.stages.bundle.booster import Booster, FeatureMismatch, Task
 from dagrun.stages.bundle.bundle import Bundle, Lineage
 from dagrun.stages.bundle.golden import check
 from dagrun.stages.bundle.golden_rows import record
 from dagrun.stages.bundle.limits import Limits, Live
+from dagrun.stages.bundle.model import FeatureMismatch, Model, Task
 from dagrun.stages.features import FeatureSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def make_bundle(
     *,
     name: str,
     spec: FeatureSpec,
-    booster: Booster,
+    booster: Model,
     sample: pl.DataFrame,
     threshold: float | None = None,
     metrics: Mapping[str, float] | None = None,
@@ -52,7 +52,7 @@ def make_bundle(
         ctx: the running stage's context, whose key and inputs become the lineage; None outside.
         name: name of the model.
         spec: the fitted spec.
-        booster: a model trained on the spec's features.
+        booster: a model trained on the spec's features: XGBoost's, or any other `Model`.
         sample: raw rows with the spec's inputs; the golden rows are drawn from them.
         threshold: probability from which on a row is labelled True; None means 0.5. A regression
             has none.

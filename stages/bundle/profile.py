@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from dagrun.stages.bundle.booster import Booster, loaded
+from dagrun.stages.bundle.model import Model
 from dagrun.stages.features import FeatureSpec
 from dagrun.stages.features.facts import FeatureFacts, features_of, restricted
 
@@ -71,13 +72,14 @@ class Profile:
     features: tuple[FeatureProfile, ...] = field(default=())
 
 
-def profile(spec: FeatureSpec, rows: pl.DataFrame, booster: Booster | None = None) -> Profile:
-    """Profile the features of a spec over raw rows, with a model's importances if there is one.
+def profile(spec: FeatureSpec, rows: pl.DataFrame, model: Model | None = None) -> Profile:
+    """Profile the features of a spec over raw rows, with importances if there are XGBoost's trees.
 
     Raises `UnknownColumn`, `DtypeMismatch` or `BadValue` for rows that cannot be admitted.
     """
     facts = features_of(spec)
     matrix = spec.transform(rows)
+    booster = model.boosted if model else None
     gain, cover = (importance(booster, kind) if booster else None for kind in ("gain", "cover"))
     costs, whole = measure(spec, facts, rows)
     features = (

@@ -3,8 +3,8 @@
 Guarantee: features, margin and prediction have the bits that `score` gives for the same row.
 One `RowScorer` belongs to one thread: it owns the memory that the model reads. Building one is
 cheap, so make one per thread.
-Where it ends: the trees are walked by `dagrun.stages.bundle.trees` only if that reproduces every
-golden margin and prediction of the bundle; else XGBoost is asked, which takes more than ten
+Where it ends: XGBoost's trees are walked by `dagrun.stages.bundle.trees` only if that reproduces
+every golden margin and prediction of the bundle; else XGBoost is asked, which takes more than ten
 times as long.
 """
 
@@ -15,12 +15,15 @@ import functools
 import json
 import struct
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dagrun.engine.errors import DagrunError
-from dagrun.stages.bundle.booster import loaded
+from dagrun.stages.bundle.booster import boosted, loaded
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.calibration import Calibrated
+from dagrun.stages.bundle.estimator import Estimator
+from dagrun.stages.bundle.model import Bound, Model, Row
 from dagrun.stages.bundle.trees import NotWalkable, walker
 
 _MARGIN, _VALUE = 1, 0
@@ -38,7 +41,7 @@ class RowScore(NamedTuple):
     """What the model says about one row; both are float32 values held in Python floats.
 
     Attributes:
-        margin: the sum of the trees' leaves.
+        margin: what the model adds up, such as the sum of the trees' leaves.
         value: what it means: a classifier's probability, or the very margin of a regression.
     """
 
@@ -65,7 +68,7 @@ class RowScorer:
             self.predict = _proven_walk(bundle, self._buffer, like)
         except NotWalkable as error:
             self.left_to_xgboost = str(error)
-            self.predict = _Predictor(loaded(bundle.booster.ubj, 1), self._buffer).predict
+            self.predict = _asking(bundle.booster, self._buffer)
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -86,14 +89,11 @@ class RowScorer:
         self._pack(*self._row(values))
 
 
-def _proven_walk(
-    bundle: Bundle, row: ctypes.Array[ctypes.c_float], like: RowScorer | None
-) -> Callable[[], tuple[float, float]]:
+def _proven_walk(bundle: Bundle, row: Row, like: RowScorer | None) -> Bound:
     """Return a walk over `row` that gives the golden predictions. Raises `NotWalkable`."""
-    trees = walker(bundle.booster.ubj)
-    if isinstance(trees, NotWalkable):
-        raise trees
-    walk, golden = trees.bind(row), bundle.golden
+    walk, golden = _bound(bundle.booster, row), bundle.golden
+    if bundle.booster.boosted is None:
+        return walk  # there is nobody else to ask
     if like is not None:
         if like.left_to_xgboost:
             raise NotWalkable(like.left_to_xgboost)
@@ -104,6 +104,24 @@ def _proven_walk(
         if walk() != expected:
             raise NotWalkable("the golden rows have other bits")
     return walk
+
+
+def _bound(model: Model, row: Row) -> Bound:
+    if isinstance(model, Calibrated):
+        return model.after(_bound(model.model, row))
+    if isinstance(model, Estimator):
+        return model.bind(row)
+    trees = walker(boosted(model).ubj)
+    if isinstance(trees, NotWalkable):
+        raise trees
+    return trees.bind(row)
+
+
+def _asking(model: Model, row: Row) -> Bound:
+    """Return a function that asks XGBoost for margin and prediction of what stands in `row`."""
+    if isinstance(model, Calibrated):
+        return model.after(_asking(model.model, row))
+    return _Predictor(loaded(boosted(model).ubj, 1), row).predict
 
 
 class _Predictor:

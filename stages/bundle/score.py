@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from dagrun.stages.bundle.booster import Booster
 from dagrun.stages.bundle.bundle import Bundle
 from dagrun.stages.bundle.trees import Trees, walker
 
@@ -26,11 +27,12 @@ def score(
         Of a regression: `value` (Float32, the label's unit).
     """
     matrix = bundle.booster.values(bundle.spec.transform(frame))
-    trees = walker(bundle.booster.ubj) if nthread == 1 else None
+    model = bundle.booster
+    trees = walker(model.ubj) if nthread == 1 and isinstance(model, Booster) else None
     margins, values = (
         trees.predict(matrix)
         if isinstance(trees, Trees)
-        else bundle.booster.predict_values(matrix, nthread=nthread)
+        else model.predict_values(matrix, nthread=nthread)
     )
     if bundle.threshold is None:
         return pl.DataFrame({"value": values})

@@ -8,22 +8,18 @@ other trees.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from dagrun.engine.errors import DagrunError, listing, nearest
-from dagrun.stages.bundle.booster import (
-    BINARY,
-    REGRESSIONS,
-    Booster,
-    FeatureMismatch,
-    Float32s,
-    Param,
-    float32_values,
-)
+from dagrun.engine.errors import listing, nearest
+from dagrun.stages.bundle.booster import BINARY, REGRESSIONS, Booster, Float32s, Param
+from dagrun.stages.train.errors import TrainingInvalid
+from dagrun.stages.train.labelled import Labelled, Weight, constraints, take_apart
+from dagrun.stages.train.threads import idle_cores
 
 OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
 """The metric of each objective: a 0/1 label by its log loss; numbers by their mean
@@ -31,14 +27,6 @@ OBJECTIVES = {BINARY: "logloss", **REGRESSIONS}
 (`reg:pseudohubererror`, with a `huber_slope` in the label's unit)."""
 _TRACE = "\nStack trace"
 _NOT_PARAMS = ("n_jobs", "random_state", "verbosity", "objective", "eval_metric", "tree_method")
-
-
-class TrainingInvalid(DagrunError):
-    """What is to be trained on, or how, makes no sense."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-        super().__init__(f"cannot train: {problem}")
 
 
 def fit_xgboost(
@@ -54,53 +42,59 @@ def fit_xgboost(
     learning_rate: float = 0.1,
     device: str = "cpu",
     nthread: int | None = None,
+    positive_weight: Weight = None,
+    monotone: Mapping[str, int] | None = None,
+    categorical: Sequence[str] = (),
     **params: Param,
 ) -> Booster:
     """Train until the metric of the validation rows no longer improves; keep the best iteration.
 
     Args:
-        matrix: training rows: feature columns in order, the label last.
-        valid: validation rows with the same columns.
+        matrix, valid: training and validation rows: features in order, the label last.
         label: its name; None means the last column. 0 and 1, or numbers rounded to float32.
         objective: one of `OBJECTIVES`, whose metric ends the training.
         seed: decides all chance (`subsample`, `colsample_bytree`).
         rounds: most boosting rounds.
         early_stopping: rounds without improvement after which training ends.
-        max_depth: greatest depth of a tree.
-        learning_rate: shrinkage of each tree.
+        max_depth, learning_rate: greatest depth of a tree, and its shrinkage.
         device: `"cpu"` or `"cuda"`.
-        nthread: threads; None leaves the choice to XGBoost. The model does not depend on it.
+        nthread: threads; None takes the cores that are idle. The model does not depend on it.
+        positive_weight: rows that a positive one counts for, or `"balanced"`; in the metric too.
+        monotone: features whose effect must not fall (1) or rise (-1).
+        categorical: features that are codes (0, 1, ...) without order; XGBoost itself scores them.
         params: further parameters of XGBoost, such as `min_child_weight=5` or `subsample=0.8`.
 
     Raises:
         FeatureMismatch: `valid` has other columns than `matrix`.
-        TrainingInvalid: no rows or features, a label unfit for the objective, an unknown param.
+        TrainingInvalid: no rows, a label unfit for the objective, an unknown param or feature.
     """
-    if objective not in OBJECTIVES:
-        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
-        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
-    label, features = _columns(matrix, valid, label)
-    parts = {
-        name: (float32_values(part.select(features)), _labels(part, label, name, objective))
-        for name, part in (("train", matrix), ("valid", valid))
-    }
+    _check_objective(objective)
+    features, parts = take_apart(
+        matrix, valid, label=label, objective=objective, positive_weight=positive_weight
+    )
+    steps = constraints(features, monotone or {}, tuple(categorical))
     chosen: dict[str, Param] = {
-        **_start(objective, parts["train"][1]),
+        **_start(objective, parts["train"].labels),
+        **({"monotone_constraints": _written(steps)} if monotone else {}),
         "device": device,
         "learning_rate": learning_rate,
         "max_depth": max_depth,
         "seed": seed,
         **params,
     }
-    ubj, best, history = _train(parts, objective, chosen, params, rounds, early_stopping, nthread)
-    return Booster(
-        ubj=ubj,
-        features=features,
-        objective=objective,
-        rounds=best + 1,
-        params=tuple(sorted(chosen.items())),
-        history=history,
+    booster = _train(
+        parts, features, objective, chosen, params, rounds, early_stopping, nthread, categorical
     )
+    if positive_weight is None:
+        return booster
+    told = (*booster.params, ("positive_weight", positive_weight))
+    return replace(booster, params=tuple(sorted(told)))
+
+
+def _check_objective(objective: str) -> None:
+    if objective not in OBJECTIVES:
+        known = f"{nearest(objective, OBJECTIVES)} There is: {listing(list(OBJECTIVES))}"
+        raise TrainingInvalid(f"there is no objective {objective!r}.{known}")
 
 
 def _start(objective: str, labels: Float32s) -> dict[str, Param]:
@@ -109,26 +103,40 @@ def _start(objective: str, labels: Float32s) -> dict[str, Param]:
     return {"base_score": float(np.median(labels))} if robust else {}
 
 
+def _written(steps: Sequence[int]) -> str:
+    return f"({','.join(map(str, steps))})"
+
+
 def _train(
-    parts: Mapping[str, tuple[Float32s, Float32s]],
+    parts: Mapping[str, Labelled],
+    features: tuple[str, ...],
     objective: str,
     chosen: Mapping[str, Param],
     named: Iterable[str],
     rounds: int,
     early_stopping: int,
     nthread: int | None,
-) -> tuple[bytes, int, tuple[tuple[str, float], ...]]:
-    """Return the model cut to its best iteration, that iteration, and the metrics there."""
+    categorical: Sequence[str],
+) -> Booster:
+    """Return the model cut to its best iteration, with the metrics there."""
     import xgboost
 
     metric = OBJECTIVES[objective]
     fixed = {"objective": objective, "eval_metric": metric, "tree_method": "hist"}
-    threads = {} if nthread is None else {"nthread": nthread}
+    threads = {"nthread": nthread or idle_cores()}
+    kinds = ["c" if name in categorical else "q" for name in features] if categorical else None
     told: dict[str, dict[str, list[float]]] = {}
     try:
         data = {
-            name: xgboost.DMatrix(values, label=labels, **threads)
-            for name, (values, labels) in parts.items()
+            name: xgboost.DMatrix(
+                part.features,
+                label=part.labels,
+                weight=part.weights,
+                feature_types=kinds,
+                enable_categorical=kinds is not None,
+                **threads,
+            )
+            for name, part in parts.items()
         }
         configured = xgboost.Booster(fixed, cache=[data["train"]])
         _check_known(named, json.loads(configured.save_config()))
@@ -144,48 +152,14 @@ def _train(
     except xgboost.core.XGBoostError as error:
         raise TrainingInvalid(f"XGBoost says: {str(error).partition(_TRACE)[0]}") from error
     best = model.best_iteration
-    history = tuple((f"{name}-{metric}", told[name][metric][best]) for name in data)
-    return bytes(model[: best + 1].save_raw("ubj")), best, history
-
-
-def _columns(
-    matrix: pl.DataFrame, valid: pl.DataFrame, label: str | None
-) -> tuple[str, tuple[str, ...]]:
-    """Return the label and the features after checking both parts' columns."""
-    label = label if label is not None else matrix.columns[-1]
-    features = tuple(name for name in matrix.columns if name != label)
-    if matrix.columns != [*features, label] or not features:
-        raise TrainingInvalid(
-            f"the matrix must be features and then the label {label!r}; it has "
-            f"{listing(matrix.columns)}.{nearest(label, matrix.columns)}"
-        )
-    if valid.columns != matrix.columns:
-        raise FeatureMismatch(matrix.columns, valid.columns)
-    return label, features
-
-
-def _labels(part: pl.DataFrame, label: str, name: str, objective: str) -> Float32s:
-    """Return the label column. Raises `TrainingInvalid` for what the objective cannot learn."""
-    column = part[label]
-    if column.is_empty():
-        raise TrainingInvalid(f"the {name} part has no rows")
-    if nulls := column.null_count():
-        raise TrainingInvalid(f"label {label!r} has {nulls:,} nulls in the {name} part; drop them")
-    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        wanted = "0/1 or Boolean" if objective == BINARY else "a number"
-        raise TrainingInvalid(f"label {label!r} is {column.dtype}; it must be {wanted}")
-    labels = column.cast(pl.Float64)
-    rounded = labels.cast(pl.Float32)
-    if objective == BINARY:
-        bad, what = labels.filter((labels != 0.0) & (labels != 1.0)), "neither 0 nor 1"
-    else:
-        bad, what = labels.filter(~rounded.is_finite()), "no finite numbers of float32"
-    if len(bad):
-        raise TrainingInvalid(
-            f"label {label!r} has {len(bad):,} values in the {name} part that are {what}, "
-            f"such as {bad[0]!r}"
-        )
-    return rounded.to_numpy()
+    return Booster(
+        ubj=bytes(model[: best + 1].save_raw("ubj")),
+        features=features,
+        objective=objective,
+        rounds=best + 1,
+        params=tuple(sorted(chosen.items())),
+        history=tuple((f"{name}-{metric}", told[name][metric][best]) for name in data),
+    )
 
 
 def _check_known(params: Iterable[str], config: Any) -> None:

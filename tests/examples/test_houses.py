@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -248,23 +247,3 @@ def test_the_demo_counts_every_differing_bit() -> None:
     assert demo.count_differing(demo.bits([1.0, math.nan, -0.0]), computed) == 1
     with pytest.raises(ValueError, match="given"):
         demo.count_differing(computed[:2], computed)
-
-
-def test_a_rerun_is_all_hits_and_a_feature_reruns_what_depends_on_it(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    capfd.readouterr()
-    assert carried_out(project) == 0
-    told = capfd.readouterr().err
-    assert re.search(r"done in \S+ s: 9 hit ", told), told
-    declared = project / "features.py"
-    text = declared.read_text("utf-8")
-    declared.write_text(text.replace("edges=(0, 5, 15, 30, 50, 80)", "edges=(0, 10, 40, 80)"))
-    assert carried_out(project) == 0
-    lines = capfd.readouterr().err.splitlines()
-    ran = [line.split()[0] for line in lines if " ran " in line and "effect" not in line]
-    hits = [line.split()[0] for line in lines if " hit" in line and "done" not in line]
-    assert ran == ["features", "model", "report", "bundle", "verdict"]
-    assert sorted(hits) == ["homes", "prices", "sales", "split"]
-    registry = Registry(Workspace.open(folder=project).store)
-    assert [version.version for version in registry.versions("houses")] == [1, 2]
