@@ -154,3 +154,52 @@ def staged(**options: Any) -> int:
     A `dagrun serve` of model NAME replays them by itself whenever the alias `staging` is moved.
     """
     return carry_out("dagrun.cli.staged:staged", options)
+
+
+@traffic.command(
+    epilog="Example: dagrun traffic compare flights --outcomes out.csv --label late --known-at at"
+)
+@click.argument("name")
+@click.option(
+    "--outcomes",
+    required=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="What became of what: a CSV or Parquet file, one row an outcome.",
+)
+@click.option("--label", required=True, metavar="COLUMN", help="Its column of what was predicted.")
+@click.option(
+    "--known-at",
+    required=True,
+    metavar="COLUMN",
+    help="Its column of when that became known, a time with a zone.",
+)
+@click.option(
+    "--on",
+    multiple=True,
+    default=["key"],
+    show_default=True,
+    metavar="COLUMN",
+    help="What an outcome is about: the key that callers sent, or columns of the model.",
+)
+@click.option("--within", metavar="DURATION", help="The longest time to an outcome, as 2d.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only answers from this time on, as in ISO 8601. [default: the last experiment's begin]",
+)
+@click.option("--until", metavar="TIME", help="Only answers before this time.")
+@click.option(
+    "--log",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="The prediction log. [default: .dagrun/predictions of the project]",
+)
+@pipeline_option
+@json_option
+def compare(**options: Any) -> int:
+    """Tell how good each arm of model NAME's canary or split was, by outcomes that came in later.
+
+    Figures come with 95 % intervals, and so do their differences to the champion's.
+    """
+    return carry_out("dagrun.cli.traffic_compare:compare", options)

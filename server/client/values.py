@@ -2,21 +2,17 @@
 
 Guarantee: a value arrives as the very value it is here, or is refused here. A `datetime` with a
 zone is an instant, one without is wall-clock time, and a model's column takes only one of them.
-The bytes are written here and not by protobuf's map of messages. Where it ends: by themselves they
-are written faster so, in whole calls they were not (35 us against 21).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import numbers
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from dagrun.engine.errors import DagrunError
-from dagrun.proto.dagrun_v1_pb2 import PredictRequest
+from dagrun.proto.dagrun_v1_pb2 import PredictRequest, Value
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
 _EPOCH_UTC: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -48,12 +44,34 @@ class KeysUnmatched(DagrunError):
 
 def named(data: bytes, request_id: str) -> bytes:
     """Return the bytes of a request with its id, which goes into the prediction log."""
-    return data + _field(0x22, request_id.encode())
+    return data + PredictRequest(request_id=request_id).SerializeToString()
 
 
-def request(model: str, rows: Iterable[Mapping[str, object]], *, features: bool) -> PredictRequest:
-    """Return the request for rows of Python values. Raises `ValueUnsupported`."""
-    return PredictRequest.FromString(encode(model, rows, features=features))
+def request(
+    model: str,
+    rows: Iterable[Mapping[str, object]],
+    *,
+    features: bool,
+    keys: Sequence[str] | None = None,
+) -> PredictRequest:
+    """Return the request for rows of Python values, with a key for each row if they are given.
+
+    Raises `ValueUnsupported`, and `KeysUnmatched` for more or fewer keys than rows.
+    """
+    made, rows = PredictRequest(model=model, include_features=features), list(rows)
+    if keys is not None and len(keys) != len(rows):
+        raise KeysUnmatched(len(rows), len(keys))
+    for number, row in enumerate(rows):
+        message = made.rows.add()
+        values = message.values
+        for column, value in row.items():
+            try:
+                _BY_TYPE.get(type(value), _set_other)(values[column], value)
+            except (TypeError, ValueError):
+                raise ValueUnsupported(number, column, value) from None
+        if keys is not None:
+            message.key = keys[number]
+    return made
 
 
 def encode(
@@ -63,104 +81,62 @@ def encode(
     features: bool,
     keys: Sequence[str] | None = None,
 ) -> bytes:
-    """Return the bytes of that request, with a key for each row if they are given.
-
-    Raises `ValueUnsupported`, and `KeysUnmatched` for more or fewer keys than rows.
-    """
-    parts, rows = [_field(0x0A, model.encode())], list(rows)
-    if keys is not None and len(keys) != len(rows):
-        raise KeysUnmatched(len(rows), len(keys))
-    for number, row in enumerate(rows):
-        entries = []
-        for column, value in row.items():
-            try:
-                key, cell = _key(column), _BY_TYPE.get(type(value), _other)(value)
-            except (TypeError, ValueError):
-                raise ValueUnsupported(number, column, value) from None
-            entries.append(_field(0x0A, key + cell))
-        if keys is not None:
-            entries.append(_field(0x12, keys[number].encode()))
-        parts.append(_field(0x12, b"".join(entries)))
-    if features:
-        parts.append(b"\x18\x01")
-    return b"".join(parts)
+    """Return the bytes of that request. Raises as `request` does."""
+    return request(model, rows, features=features, keys=keys).SerializeToString()
 
 
-def _field(tag: int, content: bytes) -> bytes:
-    """Return a length-delimited field."""
-    size = len(content)
-    head = bytes((tag, size)) if size < 0x80 else bytes((tag, *_varint(size)))
-    return head + content
+# What follows sets a `Value`; a value that it cannot hold is a `TypeError` or a `ValueError`.
 
 
-def _varint(number: int) -> bytes:
-    """Return a number of at most 64 bits, not negative, in protobuf's variable length."""
-    octets = bytearray()
-    while number >= 0x80:
-        octets.append(number & 0x7F | 0x80)
-        number >>= 7
-    octets.append(number)
-    return bytes(octets)
+def _set_double(cell: Value, value: float) -> None:
+    cell.double_value = value
 
 
-@functools.lru_cache(maxsize=10_000)
-def _key(column: str) -> bytes:
-    """Return the key of a map's entry. Raises `TypeError` or `ValueError`."""
-    if not isinstance(column, str):
-        raise TypeError
-    return _field(0x0A, column.encode())
+def _set_integer(cell: Value, value: int) -> None:
+    cell.int64_value = value
 
 
-# What follows returns the value of a map's entry: its field 2, which holds a `Value`.
-_DOUBLE: Final = struct.Struct("<BBBd")
+def _set_string(cell: Value, value: str) -> None:
+    cell.string_value = value
 
 
-def _double(value: float) -> bytes:
-    return _DOUBLE.pack(0x12, 9, 0x09, value)
+def _set_bool(cell: Value, value: bool) -> None:
+    cell.bool_value = value
 
 
-def _integer(value: int, kind: int = 0x10) -> bytes:
-    if not -(2**63) <= value < 2**63:
-        raise ValueError
-    octets = _varint(value & (2**64 - 1))
-    return bytes((0x12, 1 + len(octets), kind)) + octets
-
-
-def _string(value: str) -> bytes:
-    return _field(0x12, _field(0x1A, value.encode()))
-
-
-def _datetime(value: dt.datetime) -> bytes:
+def _set_datetime(cell: Value, value: dt.datetime) -> None:
     if getattr(value, "nanosecond", 0):  # pandas has finer ones
         raise ValueError
     if value.tzinfo is None:
-        return _integer((value - _EPOCH) // _MICROSECOND, 0x30)
-    return _integer((value - _EPOCH_UTC) // _MICROSECOND, 0x28)
+        cell.wall_clock_micros = (value - _EPOCH) // _MICROSECOND
+    else:
+        cell.timestamp_micros = (value - _EPOCH_UTC) // _MICROSECOND
 
 
-def _date(value: dt.date) -> bytes:
-    return _integer(value.toordinal() - _EPOCH_DAY, 0x38)
+def _set_date(cell: Value, value: dt.date) -> None:
+    cell.date_days = value.toordinal() - _EPOCH_DAY
 
 
-def _other(value: object) -> bytes:
-    """Encode a value of a derived type, such as NumPy's. Raises `TypeError` or `ValueError`."""
+def _set_other(cell: Value, value: object) -> None:
+    """Set a value of a derived type, such as NumPy's."""
     if isinstance(value, str):
-        return _string(value)
-    if isinstance(value, dt.datetime):
-        return _datetime(value)
-    if isinstance(value, numbers.Integral):
-        return _integer(int(value))
-    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational):
-        return _double(float(value))
-    raise TypeError
+        cell.string_value = str(value)
+    elif isinstance(value, dt.datetime):
+        _set_datetime(cell, value)
+    elif isinstance(value, numbers.Integral):
+        cell.int64_value = int(value)
+    elif isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational):
+        cell.double_value = float(value)
+    else:
+        raise TypeError
 
 
-_BY_TYPE: Final[Mapping[type, Callable[[Any], bytes]]] = {
-    type(None): lambda _: b"\x12\x00",
-    float: _double,
-    int: _integer,
-    str: _string,
-    bool: lambda value: b"\x12\x02\x20\x01" if value else b"\x12\x02\x20\x00",
-    dt.datetime: _datetime,
-    dt.date: _date,
+_BY_TYPE: Final[Mapping[type, Callable[[Value, Any], None]]] = {
+    type(None): lambda cell, value: None,  # noqa: ARG005
+    float: _set_double,
+    int: _set_integer,
+    str: _set_string,
+    bool: _set_bool,
+    dt.datetime: _set_datetime,
+    dt.date: _set_date,
 }

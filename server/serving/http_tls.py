@@ -27,24 +27,29 @@ class HttpTls:
         self._certificate, self._file = certificate, folder / "http.pem"
         self._shown: Certificate | None = None
         self.context: ssl.SSLContext | None = None
-        if certificate is not None:
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.look_again()
 
     def look_again(self) -> None:
         """Show new connections the certificate of this moment."""
-        if self._certificate is None or self.context is None:
+        if self._certificate is None or self._certificate.value is self._shown:
             return
-        now = self._certificate.value
-        if now is not self._shown:
-            self._shown = now
-            self._load(self.context, now)
+        self._shown = self._certificate.value
+        self._present = self._loaded(self._shown)
+        if self.context is None:
+            self.context = self._present
+            self.context.sni_callback = self._choose
 
-    def _load(self, context: ssl.SSLContext, certificate: Certificate) -> None:
+    def _choose(self, connection: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
+        """Have a handshake that begins use the context of this moment, which stays as it is."""
+        connection.context = self._present
+
+    def _loaded(self, certificate: Certificate) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             with os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
                 file.write(certificate.key + b"\n" + certificate.chain)
             context.load_cert_chain(self._file)
         finally:
             self._file.unlink(missing_ok=True)
+        return context

@@ -2,15 +2,16 @@
 
 Guarantee: a worker that dies is replaced, and only the calls on its connections suffer; totals
 never fall, as those of the dead are kept; a change of what is to be served reaches all workers or
-none. Everything happens in the thread that calls `turn`; `totals` may be asked from others, and
-the attributes read. Where it ends: of what a killed worker counted since its last snapshot, a
-quarter of a second at most, nothing is known.
+none. Everything happens in the thread that calls `turn`; `totals`, `readings` and `serving` may be
+asked from others, and the attributes read. Where it ends: of what a killed worker counted since its
+last snapshot, a quarter of a second at most, nothing is known.
 """
 
 from __future__ import annotations
 
 import itertools
 import selectors
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -59,6 +60,8 @@ class Fleet:
         self._report, self._on_served, self._on_refused = report, on_served, on_refused
         self._last = 0
         self._members: dict[int, Member] = {}
+        self._burying = threading.Lock()
+        """Held while a worker's totals go from it to those of the ended, and while all are read."""
         self._ended: Document = merge([])
         self._ended_arms: list[Document] = []
         self._selector = selectors.DefaultSelector()
@@ -146,8 +149,9 @@ class Fleet:
 
     def totals(self) -> Document:
         """Return the sum of what all workers count and counted, for `observe.exposition`."""
-        present = [member.snapshot for member in list(self._members.values())]
-        return merge([self._ended, *present])
+        with self._burying:
+            counted = [self._ended, *(member.snapshot for member in self._members.values())]
+        return merge(counted)
 
     def readings(self) -> Iterator[Reading]:
         """Yield what only the supervisor knows, for `observe.exposition`."""
@@ -163,8 +167,8 @@ class Fleet:
 
     @property
     def serving(self) -> list[Member]:
-        """The workers that answer."""
-        members = self._members
+        """The workers that answer; they may be asked for from any thread."""
+        members = dict(self._members)
         return [members[number] for number in self._rollout.serving if number in members]
 
     def arms(self) -> list[Document]:
@@ -181,7 +185,8 @@ class Fleet:
             store=self._store,
             folder=self._folder,
         )
-        self._members[member.number] = member
+        with self._burying:
+            self._members[member.number] = member
         self._rollout.join(member.number)
         self.watch(member.channel, lambda: self._hear(member))
 
@@ -265,11 +270,11 @@ class Fleet:
     def _bury(self, member: Member) -> None:
         """Keep the totals of a worker that has ended, and have another one started."""
         self._selector.unregister(member.channel)
-        last, member.snapshot = ended(member.snapshot), merge([])
+        with self._burying:
+            self._ended = merge([self._ended, ended(member.snapshot)])
+            del self._members[member.number]
         if member.arms:
             self._ended_arms.append(member.arms)
-        self._ended = merge([self._ended, last])
-        del self._members[member.number]
         self._rollout.leave(member.number)
         how = f"{member} {member.ended()}"
         if self.draining:

@@ -94,8 +94,8 @@ class Rollout:
 
     @property
     def serving(self) -> list[int]:
-        """The workers that serve something."""
-        return [worker for worker, progress in self._workers.items() if progress.serving]
+        """The workers that serve something; it may be asked from any thread."""
+        return [worker for worker, progress in list(self._workers.items()) if progress.serving]
 
     @property
     def settled(self) -> bool:

@@ -1,5 +1,11 @@
 """What was served, read back: the prediction log and the outcomes that came in later."""
 
+from dagrun.stages.monitor.arms import (
+    ArmFigure,
+    ArmResult,
+    ArmsIncomparable,
+    compare_arms,
+)
 from dagrun.stages.monitor.log import (
     LogColumnsDiffer,
     LogMissing,
@@ -11,10 +17,14 @@ from dagrun.stages.monitor.replay import QUANTILES, CannotReplay, Replayed, repl
 
 __all__ = [
     "QUANTILES",
+    "ArmFigure",
+    "ArmResult",
+    "ArmsIncomparable",
     "CannotReplay",
     "LogColumnsDiffer",
     "LogMissing",
     "Replayed",
+    "compare_arms",
     "join_outcomes",
     "raw_rows",
     "read_prediction_log",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import signal
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -15,6 +19,8 @@ import pytest
 import trustme
 from tests_cli import DAGRUN
 from tests_serve import Serving
+
+from dagrun.server.client import Client
 
 Serve = Callable[..., Serving]
 DATATYPES = {pl.Float64: "FP64", pl.Int64: "INT64", pl.Boolean: "BOOL"}
@@ -114,3 +120,40 @@ def test_the_http_port_is_encrypted_where_grpc_is(serve: Serve, tmp_path: Path) 
     http = serving.wait_for(r"metrics, probes on https://(\S+)")[1]
     assert httpx.get(f"https://{http}/v2", verify=trusting, timeout=20).status_code == 404
     assert httpx.get(f"https://{http}/ready", verify=trusting, timeout=20).status_code == 200
+
+
+def test_whoever_scrapes_while_workers_die_is_answered_and_sees_no_total_fall(
+    serve: Serve, make_rows: Callable[[int, int], pl.DataFrame]
+) -> None:
+    serving = serve("flights", "--http-port", "0")
+    http = serving.wait_for(r"metrics, probes on http://(\S+)")[1]
+    with Client(serving.address, timeout=30) as client:
+        client.predict("flights", make_rows(20, 1).to_dicts())
+    ended = threading.Event()
+
+    def scrape() -> list[tuple[int, float]]:
+        found = []
+        with httpx.Client(base_url=f"http://{http}", timeout=60) as browser:
+            while not (found and ended.is_set()):
+                assert browser.get("/ready").status_code in (200, 503)
+                answer = browser.get("/metrics")
+                lines = answer.text.splitlines()
+                rows = [line for line in lines if line.startswith("dagrun_rows_total{")]
+                found.append((answer.status_code, sum(float(one.split()[-1]) for one in rows)))
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        scraping = [pool.submit(scrape) for _ in range(3)]
+        try:
+            for deaths in range(1, 4):
+                while not (present := serving.workers()):
+                    pass
+                os.kill(present[0], signal.SIGKILL)
+                serving.wait_for(r"worker \d+ .*another one starts", times=deaths)
+        finally:
+            ended.set()
+        scraped = [each.result() for each in scraping]
+    for one in scraped:
+        totals = [total for _, total in one]
+        assert {status for status, _ in one} == {200}
+        assert totals == sorted(totals)
