@@ -39,7 +39,7 @@ def card(**options: Any) -> int:
 @click.option("--contract", type=_FILE, metavar="TOML", help="Tell what breaks this contract too.")
 @pipeline_option
 def profile(**options: Any) -> int:
-    """Write the profile of a table: what each column holds and what is missing.
+    """Write a page about a table: what its columns hold and miss.
 
     One HTML page with pictures that needs no network and no script.
     """
