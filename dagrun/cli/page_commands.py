@@ -26,8 +26,9 @@ _OUT = click.option(
 )
 @pipeline_option
 def card(**options: Any) -> int:
-    """Write the model card of a bundle: what its gates say, how good it is, what it takes.
+    """Write the model card of a bundle: its gates, its figures.
 
+    It tells what the gates say, how good the model is and where it is not, and what it takes.
     One HTML page with pictures that needs no network and no script.
     """
     return carry_out("dagrun.cli.pages:card", options)
