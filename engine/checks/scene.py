@@ -51,7 +51,9 @@ def scene_of_commit(project: Project, file: str, commit: str, folder: Path) -> S
         return None
     folder.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
-        archive.extractall(folder, filter="tar")
+        # Python 3.11 has no filters before its fourth patch.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+        archive.extractall(folder)
     return Scene(project=_moved(project, file, folder), origin=f"commit {commit[:7]}")
 
 
