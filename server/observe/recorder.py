@@ -2,9 +2,9 @@
 
 Guarantee: every request that is answered is counted once, with its phases; the totals of a
 snapshot never fall while the process lives. The hot path takes no lock: it appends one tuple of
-numbers to a list, and whoever takes a snapshot, or the request that finds the list full, makes
-histograms of many tuples at once. Where it ends: totals are a worker's own and end with it;
-`dagrun.server.observe.totals` adds up those of many.
+numbers to a list, and whoever calls `fold` or takes a snapshot, or the request that finds the list
+full, makes histograms of many tuples at once. Where it ends: totals are a worker's own and end with
+it; `dagrun.server.observe.totals` adds up those of many.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ ROW_PHASES: Final = ("queue", "parse", "features", "model", "serialise")
 TABLE_PHASES: Final = ("queue", "parse", "score", "serialise")
 _PHASE_BOUNDS = np.array(metrics.PHASE_BOUNDS)
 _REQUEST_BOUNDS = np.array(metrics.REQUEST_BOUNDS)
-_TOGETHER = 2_048
-"""Requests that wait for their histogram at most: a millisecond of work, 500 KiB."""
+_TOGETHER = 256
+"""Requests that wait for their histogram at most: a tenth of a millisecond of work, which is felt
+by those that are answered meanwhile."""
 
 Json = dict[str, Any]
 Noted = Callable[[Sequence[str], Sequence[int]], None]
@@ -51,8 +52,9 @@ class Series:
         self._folding = threading.Lock()
         self._sizes = [0, 0, 0, 0]
         self._sums = [0] * (len(phases) + 1)
-        self._buckets = [[0] * (len(_PHASE_BOUNDS) + 1) for _ in phases]
-        self._buckets.append([0] * (len(_REQUEST_BOUNDS) + 1))
+        # One histogram behind the other: of each phase, then of whole requests.
+        self._ends = np.cumsum([len(_PHASE_BOUNDS) + 1] * len(phases) + [len(_REQUEST_BOUNDS) + 1])
+        self._buckets = np.zeros(self._ends[-1], np.int64)
 
     def add(self, marks: tuple[int, ...]) -> None:
         """Count an answered request.
@@ -62,7 +64,7 @@ class Series:
         """
         self._marks.append(marks)
         if len(self._marks) >= _TOGETHER:
-            self._fold()
+            self.fold()
 
     def _add_noted(self, marks: tuple[int, ...]) -> None:
         Series.add(self, marks)
@@ -71,16 +73,17 @@ class Series:
 
     def snapshot(self) -> Json:
         """Return the totals so far; times are in nanoseconds, the last ones of whole requests."""
-        self._fold()
+        self.fold()
         with self._folding:
             return {
                 "phases": list(self._phases),
                 "sizes": list(self._sizes),
                 "sums": list(self._sums),
-                "buckets": [list(counts) for counts in self._buckets],
+                "buckets": [part.tolist() for part in np.split(self._buckets, self._ends[:-1])],
             }
 
-    def _fold(self) -> None:
+    def fold(self) -> None:
+        """Add up what was counted since the last time."""
         with self._folding:
             count, phases = len(self._marks), len(self._phases)
             # Others may append meanwhile: only what is counted here is removed.
@@ -91,15 +94,15 @@ class Series:
             flat = chain.from_iterable(taken)
             table = np.fromiter(flat, np.int64, count * (phases + 4)).reshape(count, -1)
             moments, sizes = table[:, : phases + 1], table[:, phases + 1 :]
-            spans = np.diff(moments, axis=1, append=0)
-            spans[:, -1] = moments[:, -1] - moments[:, 0]
+            spans, whole = np.diff(moments, axis=1), moments[:, -1] - moments[:, 0]
             self._sizes[0] += count
             _add(self._sizes, [0, *sizes.sum(0).tolist()])
-            _add(self._sums, spans.sum(0).tolist())
-            for number, counts in enumerate(self._buckets):
-                bounds = _PHASE_BOUNDS if number < phases else _REQUEST_BOUNDS
-                found = bounds.searchsorted(spans[:, number])
-                _add(counts, np.bincount(found, minlength=len(counts)).tolist())
+            _add(self._sums, [*spans.sum(0).tolist(), int(whole.sum())])
+            places = _PHASE_BOUNDS.searchsorted(spans)
+            places[:, 1:] += self._ends[: phases - 1]
+            self._buckets += np.bincount(places.ravel(), minlength=self._ends[-1])
+            places = _REQUEST_BOUNDS.searchsorted(whole) + self._ends[phases - 1]
+            self._buckets += np.bincount(places, minlength=self._ends[-1])
 
 
 class Recorder:
@@ -141,6 +144,12 @@ class Recorder:
     def watch(self, source: Callable[[], Iterable[Reading]]) -> None:
         """Have every snapshot ask `source` for the readings of other parts."""
         self._sources.append(source)
+
+    def fold(self) -> None:
+        """Add up what was counted since the last time, so that no request has to."""
+        for table in list(self._methods.values()):
+            for series in list(table.values()):
+                series.fold()
 
     def snapshot(self) -> Json:
         """Return all totals as a JSON document, for `totals.merge`."""

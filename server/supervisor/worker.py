@@ -7,6 +7,8 @@ ends it, so it outlives no supervisor.
 
 from __future__ import annotations
 
+import gc
+import itertools
 import json
 import logging
 import math
@@ -34,7 +36,10 @@ from dagrun.server.traffic.shadow import Shadow
 from dagrun.stages.bundle import ModelVersion, Registry, read_bundle
 
 _LOGGER = logging.getLogger(__name__)
-_SNAPSHOT_SECONDS = 0.25
+_FOLD_SECONDS = 0.025
+"""Between two times that what was counted is added up, a few microseconds of work each time."""
+_FOLDS = 10
+"""For each snapshot that is sent."""
 
 
 class _Proved(NamedTuple):
@@ -190,6 +195,9 @@ class Worker:
             if self._server is None:
                 self._server = Server(proved.models, self._settings)
                 self._server.warm_up()
+                # What is here now stays; looking through it for garbage took 0.2 s each time.
+                gc.collect()
+                gc.freeze()
                 self._server.start()
             else:
                 self._server.replace(proved.models.current.values())
@@ -213,12 +221,20 @@ class Worker:
             self._proved = None
 
     def _tell(self) -> None:
-        while not self._ended.wait(_SNAPSHOT_SECONDS):
-            self._send_snapshot()
+        for turn in itertools.count():
+            if self._ended.wait(_FOLD_SECONDS):
+                return
+            if turn % _FOLDS == 0:
+                self._send_snapshot()
+            else:
+                self._recorder.fold()
+
+    @property
+    def _recorder(self) -> Recorder:
+        return self._server.recorder if self._server else self._idle
 
     def _send_snapshot(self) -> None:
-        recorder = self._server.recorder if self._server else self._idle
-        self._channel.send({"snapshot": recorder.snapshot(), "arms": self._tallies()})
+        self._channel.send({"snapshot": self._recorder.snapshot(), "arms": self._tallies()})
 
     def _tallies(self) -> Document:
         served = self._server.models.current if self._server else {}
