@@ -26,9 +26,14 @@ from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
 from dagrun.stages.bundle.ubjson import read_ubjson
 from dagrun.stages.bundle.walk import LANES, NODE, Walk, compiled
 
+_NOTHING = np.float32(-0.0).view(np.uint32)
+"""The one number that changes no sum, not even one of -0.0."""
+_SIGN = np.uint32(1 << 31)
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
 _FLOAT = 4
 """Bytes of a float32."""
+_NEAR = 4096
+"""Keys of rows that go through the trees together: half of a nearest cache."""
 _PROBES = 1024
 _MODELS_KEPT = 8
 
@@ -66,7 +71,7 @@ class Trees:
         """
         result = (ctypes.c_float * 2)()
         margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
-        spread = self._spread()
+        spread = self._spread(1)
         given = self._walk_of(ctypes.addressof(row), spread, 1, margin, value)
         call = functools.partial(compiled().walk, ctypes.addressof(given))
 
@@ -80,15 +85,17 @@ class Trees:
         """Predict a C-ordered array of shape `(rows, features)` on one thread."""
         margins, values = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
         address = margins.ctypes.data, values.ctypes.data
-        spread = self._spread()
+        spread = self._spread(min(len(rows), max(1, _NEAR // (2 * self.width + 1))))
         given = self._walk_of(rows.ctypes.data, spread, len(rows), *address)
         compiled().walk_many(ctypes.addressof(given))
         return Prediction(margins, values)
 
-    def _spread(self) -> Float32s:
-        return np.empty(2 * self.width + 1, np.float32)
+    def _spread(self, together: int) -> npt.NDArray[np.uint32]:
+        return np.empty((together, 2 * self.width + 1), np.uint32)
 
-    def _walk_of(self, rows: int, spread: Float32s, count: int, margins: int, values: int) -> Walk:
+    def _walk_of(
+        self, rows: int, spread: npt.NDArray[np.uint32], count: int, margins: int, values: int
+    ) -> Walk:
         return Walk(
             nodes=self.nodes.ctypes.data,
             roots=self.roots.ctypes.data,
@@ -100,6 +107,7 @@ class Trees:
             blocks=len(self.roots),
             count=count,
             width=self.width,
+            together=len(spread),
             base=self.base,
             logistic=self.logistic,
         )
@@ -134,7 +142,7 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     if any(np.any(tree["split_type"]) for tree in trees):
         raise NotWalkable("a model with categorical splits")
     nothing = np.zeros(1, NODE)
-    nothing["value"] = -0.0  # the one number that changes no sum, not even one of -0.0
+    nothing["value"] = _NOTHING
     nothing["feature"] = 2 * width * _FLOAT
     nodes, firsts, tests = _lay_out(trees, width) if trees else (nothing[:0], 0, 0)
     roots = np.zeros((-(-len(trees) // LANES), LANES), np.uint32)
@@ -174,8 +182,6 @@ def _lay_out(
     if not np.all(sizes) or not np.all(ends | (forward & (feature >= 0) & (feature < width))):
         raise NotWalkable("a model with nodes that lead nowhere or back")
     values = all_of("split_conditions", np.float32)
-    if not np.all((values > -math.inf) | ~(ends | default_left)):
-        raise NotWalkable("a model with numbers that nothing is below")
     # Level by level, so that the branches of a node stand side by side.
     branches = np.column_stack([left, right]) + starts[tree_of, np.newaxis]
     levels, level, tests, found = [], starts, np.full(len(trees), -1), 0
@@ -195,11 +201,26 @@ def _lay_out(
     before = np.concatenate([[0], np.cumsum(inner)])[firsts - 1]
     branch = firsts[laid] + 2 * (np.cumsum(inner) - before[laid]) - 1
     nodes = np.zeros(len(order), NODE)
-    nodes["value"] = values[order]
+    values = values[order]
+    # A row goes left where its key is below the threshold's: at most the one before it.
+    nodes["value"] = np.where(inner, _keys(values) - 1, values.view(np.uint32))
     spot = np.where(inner, (feature + default_left * width)[order], 2 * width)
     nodes["feature"] = spot * _FLOAT
     nodes["left"] = np.where(inner, branch, np.arange(len(order)) + 1) * NODE.itemsize
     return nodes, firsts * NODE.itemsize, tests
+
+
+def _keys(values: Float32s) -> npt.NDArray[np.uint32]:
+    """Return the keys of thresholds. One that is NaN, which nothing is below, gets the lowest but
+    one: that of a missing value, which may be sent left, is below it."""
+    bits = (values + np.float32(0.0)).view(np.uint32)  # 0.0 and -0.0 are one threshold
+    keys = np.where(bits & _SIGN, ~bits, bits | _SIGN)
+    return np.where(np.isnan(values), np.uint32(1), keys)
+
+
+def _thresholds(keys: npt.NDArray[np.uint32]) -> Float32s:
+    """Return the values behind keys."""
+    return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float32)
 
 
 def probes(trees: Trees) -> Float32s:
@@ -213,7 +234,7 @@ def probes(trees: Trees) -> Float32s:
     feature = spot[spot < 2 * trees.width] % max(trees.width, 1)
     columns = []
     for number in range(trees.width):
-        at = np.unique(tests["value"][feature == number])
+        at = np.unique(_thresholds(tests["value"][feature == number] + np.uint32(1)))
         below = np.nextafter(at, np.float32(-math.inf))
         columns.append(np.concatenate([at, below, extremes]))
     rows = np.empty((max(_PROBES, *map(len, columns), 0), trees.width), np.float32)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,14 +20,16 @@ import numpy as np
 
 LANES = 8
 """Trees that are walked at once."""
-NODE = np.dtype([("value", "<f4"), ("feature", "<u4"), ("left", "<u4")])
-"""A node: its threshold, or a leaf's value; where its feature stands in a spread row, and where its
-left branch stands among the nodes, both in bytes. The right branch is the node after the left one.
+NODE = np.dtype([("value", "<u4"), ("feature", "<u4"), ("left", "<u4")])
+"""A node: the key of the highest value that goes left, or a leaf's float32; where its feature stands
+in a spread row, and where its left branch stands among the nodes, both in bytes. The right branch
+is the node after the left one.
 
-A spread row holds the features twice, first as they are: NaN is below nothing, so a missing value
-goes right; then with -inf for NaN, which goes left; and at last -inf once more: what a leaf tests,
-so that it goes on to its own left branch, itself. So neither a missing value nor a leaf needs a
-test of its own."""
+Keys are whole numbers in the order of the float32 values that they stand for, as comparing them
+takes fewer steps. A spread row holds the features' keys twice, first with the highest key for a
+missing value, which goes right; then with the lowest, which goes left; and at last the lowest once
+more: what a leaf tests, so that it goes on to its own left branch, itself. So neither a missing
+value nor a leaf needs a test of its own."""
 
 
 class Walk(ctypes.Structure):
@@ -40,9 +41,11 @@ class Walk(ctypes.Structure):
             block of trees.
         depths: address of the tests on the longest way through a block, uint32 for each.
         rows: address of float32 features, row by row.
-        spread: address of memory for `2 * width + 1` float32.
+        spread: address of memory for `2 * width + 1` keys, uint32, for each of the rows `together`.
         margins, values: addresses of float32 for the margin and prediction of each row.
         blocks, count, width: numbers of blocks, rows, and features of a row.
+        together: rows that go through a block of trees before the next block is looked at, at
+            least 1: their nodes are still in the nearest cache then.
         base: the margin before the first tree.
         logistic: 1 where the prediction is the margin's sigmoid, 0 where it is the margin.
     """
@@ -50,7 +53,7 @@ class Walk(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("nodes", "roots", "depths", "rows", "spread")),
         *((name, ctypes.c_void_p) for name in ("margins", "values")),
-        *((name, ctypes.c_int64) for name in ("blocks", "count", "width")),
+        *((name, ctypes.c_int64) for name in ("blocks", "count", "width", "together")),
         ("base", ctypes.c_float),
         ("logistic", ctypes.c_int32),
     )
@@ -91,9 +94,11 @@ def compiled() -> Compiled:
     )
 
 
-def _lanes(line: str) -> str:
-    """Return a line once for each lane, `@` being its number."""
-    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES))
+def _lanes(*lines: str) -> str:
+    """Return lines once for each lane, `@` being its number."""
+    return "\n".join(
+        "  " + line.replace("@", str(lane)) for lane in range(LANES) for line in lines
+    )
 
 
 def _sum() -> str:
@@ -109,9 +114,25 @@ def _sum() -> str:
 _BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
 """XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
 that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
-_LEAST = f"0x{struct.unpack('<Q', struct.pack('<d', -math.inf))[0]:X}"
+_TEST = (
+    "%feature@.at = getelementptr i8, ptr %at@, i64 4",
+    "%feature@ = load i32, ptr %feature@.at",
+    "%spot@ = zext i32 %feature@ to i64",
+    "%x@.at = getelementptr i8, ptr %spread.row, i64 %spot@",
+    "%x@ = load i32, ptr %x@.at",
+    "%most@ = load i32, ptr %at@",
+    "%right@ = icmp ugt i32 %x@, %most@",
+    "%left@.at = getelementptr i8, ptr %at@, i64 8",
+    "%left@ = load i32, ptr %left@.at",
+    "%mask@ = sext i1 %right@ to i32",
+    f"%step@ = and i32 %mask@, {NODE.itemsize}",
+    "%to@ = add i32 %left@, %step@",
+    "%next@ = zext i32 %to@ to i64",
+)
+"""One test of one lane. Lane after lane, few values wait for their turn; the processor does those
+of several at once all the same."""
 _FIELDS = [name for name, *_ in Walk._fields_]
-_TYPES = ["ptr"] * 7 + ["i64"] * 3 + ["float", "i32"]
+_TYPES = ["ptr"] * 7 + ["i64"] * 4 + ["float", "i32"]
 _LOADED = "\n".join(
     f"  %{name}.at = getelementptr %walk, ptr %walk, i64 0, i32 {number}\n"
     f"  %{name} = load {kind}, ptr %{name}.at"
@@ -123,82 +144,111 @@ _SOURCE = f"""
 define void @walk(ptr %walk) {{
 entry:
 {_LOADED}
-  br label %row
-row:
-  %number = phi i64 [0, %entry], [%number.next, %answer]
-  %row.more = icmp ult i64 %number, %count
-  br i1 %row.more, label %start, label %done
+  %half = mul i64 %width, 2
+  %stride = add i64 %half, 1
+  br label %part
+part:
+  %begin = phi i64 [0, %entry], [%end, %answers]
+  %part.more = icmp ult i64 %begin, %count
+  br i1 %part.more, label %rows.of, label %done
+rows.of:
+  %rest = sub i64 %count, %begin
+  %short = icmp ult i64 %rest, %together
+  %size = select i1 %short, i64 %rest, i64 %together
+  %end = add i64 %begin, %size
+  br label %prepare
+prepare:
+  %fresh = phi i64 [0, %rows.of], [%fresh.next, %copy]
+  %fresh.more = icmp ult i64 %fresh, %size
+  br i1 %fresh.more, label %start, label %block
 start:
-  %offset = mul i64 %number, %width
+  %fresh.number = add i64 %begin, %fresh
+  %offset = mul i64 %fresh.number, %width
   %features = getelementptr float, ptr %rows, i64 %offset
-  %second = getelementptr float, ptr %spread, i64 %width
-  %last = getelementptr float, ptr %second, i64 %width
-  store float {_LEAST}, ptr %last
+  %fresh.offset = mul i64 %fresh, %stride
+  %first.half = getelementptr i32, ptr %spread, i64 %fresh.offset
+  %second.half = getelementptr i32, ptr %first.half, i64 %width
+  %last = getelementptr i32, ptr %second.half, i64 %width
+  store i32 0, ptr %last
+  %fresh.margin = getelementptr float, ptr %margins, i64 %fresh.number
+  store float %base, ptr %fresh.margin
+  %fresh.next = add i64 %fresh, 1
   br label %copy
 copy:
   %column = phi i64 [0, %start], [%column.next, %copied]
   %column.more = icmp ult i64 %column, %width
-  br i1 %column.more, label %copied, label %block
+  br i1 %column.more, label %copied, label %prepare
 copied:
   %from = getelementptr float, ptr %features, i64 %column
   %given = load float, ptr %from
   %missing = fcmp uno float %given, 0.0
-  %lowest = select i1 %missing, float {_LEAST}, float %given
-  %first.at = getelementptr float, ptr %spread, i64 %column
-  %second.at = getelementptr float, ptr %second, i64 %column
-  store float %given, ptr %first.at
-  store float %lowest, ptr %second.at
+  %unsigned.zero = fadd float %given, 0.0
+  %bits = bitcast float %unsigned.zero to i32
+  %sign = ashr i32 %bits, 31
+  %turned = or i32 %sign, {-(2**31)}
+  %key = xor i32 %bits, %turned
+  %highest = select i1 %missing, i32 -1, i32 %key
+  %lowest = select i1 %missing, i32 0, i32 %key
+  %first.at = getelementptr i32, ptr %first.half, i64 %column
+  %second.at = getelementptr i32, ptr %second.half, i64 %column
+  store i32 %highest, ptr %first.at
+  store i32 %lowest, ptr %second.at
   %column.next = add i64 %column, 1
   br label %copy
 block:
-  %place = phi i64 [0, %copy], [%place.next, %leaves]
-  %margin = phi float [%base, %copy], [%sum{LANES - 1}, %leaves]
+  %place = phi i64 [0, %prepare], [%place.next, %row]
   %block.more = icmp ult i64 %place, %blocks
-  br i1 %block.more, label %enter, label %answer
-enter:
+  br i1 %block.more, label %trees, label %answers
+trees:
   %first = mul i64 %place, {LANES}
 {_lanes("%root@.number = add i64 %first, @")}
 {_lanes("%root@.at = getelementptr i32, ptr %roots, i64 %root@.number")}
-{_lanes("%root@ = load i32, ptr %root@.at")}
+{_lanes("%narrow@ = load i32, ptr %root@.at")}
+{_lanes("%root@ = zext i32 %narrow@ to i64")}
   %depth.at = getelementptr i32, ptr %depths, i64 %place
   %depth = load i32, ptr %depth.at
+  %place.next = add i64 %place, 1
+  br label %row
+row:
+  %row.number = phi i64 [0, %trees], [%row.next, %leaves]
+  %row.more = icmp ult i64 %row.number, %size
+  br i1 %row.more, label %enter, label %block
+enter:
+  %row.offset = mul i64 %row.number, %stride
+  %spread.row = getelementptr i32, ptr %spread, i64 %row.offset
   br label %level
 level:
   %tested = phi i32 [0, %enter], [%tested.next, %test]
-{_lanes("%here@ = phi i32 [%root@, %enter], [%next@, %test]")}
-{_lanes("%wide@ = zext i32 %here@ to i64")}
-{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %wide@")}
+{_lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
+{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
   %level.more = icmp ult i32 %tested, %depth
   br i1 %level.more, label %test, label %leaves
 test:
-{_lanes("%threshold@ = load float, ptr %at@")}
-{_lanes("%feature@.at = getelementptr i8, ptr %at@, i64 4")}
-{_lanes("%feature@ = load i32, ptr %feature@.at")}
-{_lanes("%spot@ = zext i32 %feature@ to i64")}
-{_lanes("%x@.at = getelementptr i8, ptr %spread, i64 %spot@")}
-{_lanes("%x@ = load float, ptr %x@.at")}
-{_lanes("%right@ = fcmp uge float %x@, %threshold@")}
-{_lanes("%left@.at = getelementptr i8, ptr %at@, i64 8")}
-{_lanes("%left@ = load i32, ptr %left@.at")}
-{_lanes("%mask@ = sext i1 %right@ to i32")}
-{_lanes(f"%step@ = and i32 %mask@, {NODE.itemsize}")}
-{_lanes("%next@ = add i32 %left@, %step@")}
+{_lanes(*_TEST)}
   %tested.next = add i32 %tested, 1
   br label %level
 leaves:
+  %margin.number = add i64 %begin, %row.number
+  %margin.at = getelementptr float, ptr %margins, i64 %margin.number
+  %margin = load float, ptr %margin.at
 {_sum()}
-  %place.next = add i64 %place, 1
-  br label %block
+  store float %sum{LANES - 1}, ptr %margin.at
+  %row.next = add i64 %row.number, 1
+  br label %row
+answers:
+  %number = phi i64 [%begin, %block], [%number.next, %answer]
+  %number.more = icmp ult i64 %number, %end
+  br i1 %number.more, label %answer, label %part
 answer:
-  %margin.at = getelementptr float, ptr %margins, i64 %number
+  %total.at = getelementptr float, ptr %margins, i64 %number
   %value.at = getelementptr float, ptr %values, i64 %number
-  %sigmoid = call float @sigmoid(float %margin)
+  %total = load float, ptr %total.at
+  %sigmoid = call float @sigmoid(float %total)
   %is.logistic = icmp ne i32 %logistic, 0
-  %value = select i1 %is.logistic, float %sigmoid, float %margin
-  store float %margin, ptr %margin.at
+  %value = select i1 %is.logistic, float %sigmoid, float %total
   store float %value, ptr %value.at
   %number.next = add i64 %number, 1
-  br label %row
+  br label %answers
 done:
   ret void
 }}

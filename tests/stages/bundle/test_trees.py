@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 from dataclasses import replace
 from typing import Any
@@ -112,14 +113,20 @@ def test_nodes_that_lead_astray_are_never_walked(name: str, value: int) -> None:
         read_trees(form)
 
 
-@pytest.mark.parametrize("value", [-float("inf"), float("nan")])
-def test_a_number_that_nothing_is_below_is_left_to_xgboost(value: float) -> None:
-    form = json.loads(bytes(trained({"objective": "binary:logistic"}).save_raw("json")))
+@pytest.mark.parametrize("place", ["leaf", "left", "right"])
+@pytest.mark.parametrize("value", [-math.inf, math.inf, math.nan, 0.0, -0.0, 1e-45, -1e-45])
+def test_odd_numbers_are_walked_as_xgboost_does(value: float, place: str) -> None:
+    form = json.loads(bytes(trained({"objective": "reg:squarederror"}).save_raw("json")))
     tree = form["learner"]["gradient_booster"]["model"]["trees"][3]
-    leaf = tree["left_children"].index(-1)
-    tree["split_conditions"][leaf] = value
-    with pytest.raises(NotWalkable, match="nothing is below"):
-        read_trees(form)
+    ends = [left < 0 for left in tree["left_children"]]
+    node = 0 if place != "leaf" else ends.index(True)
+    tree["split_conditions"][node] = value
+    tree["default_left"][0] = int(place == "left")
+    model = xgboost.Booster({"nthread": 1})
+    model.load_model(bytearray(json.dumps(form).encode()))
+    trees = read_trees(form)
+    rows = probes(trees)
+    assert np.array_equal(walked(trees, rows), asked(model, rows))
 
 
 def test_nodes_are_no_more_than_the_model_has_however_often_they_are_named() -> None:
@@ -143,7 +150,7 @@ def test_a_wrong_bit_is_likely_to_be_noticed_by_the_probes() -> None:
     noticed = 0
     for place in chance.permutation(len(trees.nodes))[:40]:
         nodes = trees.nodes.copy()
-        nodes["value"][place] = np.nextafter(nodes["value"][place], np.float32(9e9))
+        nodes["value"][place] += 1  # the next threshold, or the next leaf
         noticed += not np.array_equal(walked(replace(trees, nodes=nodes), rows), expected)
     # A leaf's last bit may be lost in the sum, and some branches are reached by few rows.
     assert noticed >= 20
