@@ -148,5 +148,9 @@ def read_number(form: Any) -> Any:
 
 def float32_values(features: pl.DataFrame) -> Float32s:
     """Return feature columns as a C-ordered float32 array; null becomes NaN."""
-    columns = features.select(pl.all().cast(pl.Float32))
-    return np.ascontiguousarray(columns.to_numpy(), np.float32)
+    values = np.empty((features.width, features.height), np.float32)
+    for row, column in zip(values, features.iter_columns(), strict=True):
+        # NumPy rounds these two as Polars does, and is there without a plan.
+        plain = column.dtype in (pl.Float32, pl.Int32)
+        row[:] = (column if plain else column.cast(pl.Float32)).to_numpy()
+    return np.ascontiguousarray(values.T)

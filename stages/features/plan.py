@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
 from dagrun.stages.features.step import Step, column_name
 from dagrun.stages.ops.op import Op
+
+
+AS_PLANNED: Final = pl.QueryOptFlags.none()
+"""For collecting a plan, which reads and computes nothing that is not needed, just as it is."""
 
 
 class Result(Protocol):
@@ -147,4 +151,5 @@ def computed(
         for value in dict.fromkeys(wanted)
     ]
     plan = make_plan(steps, given, results)
-    return plan.over(value_frame(given).lazy()).collect(engine="in-memory")
+    frame = plan.over(value_frame(given).lazy())
+    return frame.collect(engine="in-memory", optimizations=AS_PLANNED)
