@@ -24,11 +24,13 @@ import numpy.typing as npt
 
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
 from dagrun.stages.bundle.ubjson import read_ubjson
-from dagrun.stages.bundle.walk import LANES, NODE, Walk, compiled
+from dagrun.stages.bundle.walk import LANES, NODE, Compiled, Walk, compiled, even
 
 _NOTHING = np.float32(-0.0).view(np.uint32)
 """The one number that changes no sum, not even one of -0.0."""
-_SIGN = np.uint32(1 << 31)
+_SIGN, _HIGHEST = np.uint32(1 << 31), np.uint32(2**32 - 1)
+_EVEN_DEPTH = 8
+"""Deeper trees have few of the leaves that they could have."""
 _LOGISTIC = frozenset({"binary:logistic", "reg:logistic"})
 _FLOAT = 4
 """Bytes of a float32."""
@@ -51,6 +53,8 @@ class Trees:
         roots: uint32 of shape `(blocks, 8)`, where each tree's first node stands, in bytes; filled
             up with 0.
         depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
+        even: the same trees as if all their leaves were at the greatest depth, of dtype `walk.even`
+            and shape `(blocks,)`; None where that is too deep.
         width: number of features.
         base: the margin before the first tree.
         logistic: whether the prediction is the margin's sigmoid, else it is the margin.
@@ -59,6 +63,7 @@ class Trees:
     nodes: npt.NDArray[np.void]
     roots: npt.NDArray[np.uint32]
     depths: npt.NDArray[np.uint32]
+    even: npt.NDArray[np.void] | None
     width: int
     base: float
     logistic: bool
@@ -73,7 +78,7 @@ class Trees:
         margin, value = ctypes.addressof(result), ctypes.addressof(result) + 4
         spread = self._spread(1)
         given = self._walk_of(ctypes.addressof(row), spread, 1, margin, value)
-        call = functools.partial(compiled().walk, ctypes.addressof(given))
+        call = functools.partial(self._compiled.walk, ctypes.addressof(given))
 
         def walk(_kept: object = (self, row, spread, given)) -> tuple[float, float]:
             call()
@@ -87,8 +92,12 @@ class Trees:
         address = margins.ctypes.data, values.ctypes.data
         spread = self._spread(min(len(rows), max(1, _NEAR // (2 * self.width + 1))))
         given = self._walk_of(rows.ctypes.data, spread, len(rows), *address)
-        compiled().walk_many(ctypes.addressof(given))
+        self._compiled.walk_many(ctypes.addressof(given))
         return Prediction(margins, values)
+
+    @property
+    def _compiled(self) -> Compiled:
+        return compiled(None if self.even is None else _depth(self.depths))
 
     def _spread(self, together: int) -> npt.NDArray[np.uint32]:
         return np.empty((together, 2 * self.width + 1), np.uint32)
@@ -97,7 +106,7 @@ class Trees:
         self, rows: int, spread: npt.NDArray[np.uint32], count: int, margins: int, values: int
     ) -> Walk:
         return Walk(
-            nodes=self.nodes.ctypes.data,
+            nodes=(self.nodes if self.even is None else self.even).ctypes.data,
             roots=self.roots.ctypes.data,
             depths=self.depths.ctypes.data,
             rows=rows,
@@ -151,10 +160,13 @@ def read_trees(form: Mapping[str, Any]) -> Trees:
     depths[: len(trees)] = tests
     logistic = learner["objective"]["name"] in _LOGISTIC
     score = float(about["base_score"].strip("[]"))
+    nodes = np.concatenate([nothing, nodes])
+    depths = depths.reshape(roots.shape).max(axis=1, initial=0)
     return Trees(
-        nodes=np.concatenate([nothing, nodes]),
+        nodes=nodes,
         roots=roots,
-        depths=depths.reshape(roots.shape).max(axis=1, initial=0),
+        depths=depths,
+        even=_evened(nodes, roots, _depth(depths)) if _depth(depths) <= _EVEN_DEPTH else None,
         width=width,
         base=compiled().logit(score) if logistic else score,
         logistic=logistic,
@@ -208,6 +220,28 @@ def _lay_out(
     nodes["feature"] = spot * _FLOAT
     nodes["left"] = np.where(inner, branch, np.arange(len(order)) + 1) * NODE.itemsize
     return nodes, firsts * NODE.itemsize, tests
+
+
+def _depth(depths: npt.NDArray[np.uint32]) -> int:
+    return int(depths.max(initial=0))
+
+
+def _evened(
+    nodes: npt.NDArray[np.void], roots: npt.NDArray[np.uint32], depth: int
+) -> npt.NDArray[np.void]:
+    """Return trees with all leaves at one depth: a leaf above it goes on to the left."""
+    blocks = np.zeros(len(roots), even(depth))
+    here = roots[:, :, np.newaxis] // NODE.itemsize
+    for level in range(depth):
+        found = nodes[here]
+        left = found["left"] // NODE.itemsize
+        ends = left == here
+        tests = blocks["tests"][:, :, 1 << level : 2 << level]
+        tests["value"] = np.where(ends, _HIGHEST, found["value"])
+        tests["feature"] = found["feature"]
+        here = np.stack([left, left + ~ends], axis=-1).reshape(*roots.shape, -1)
+    blocks["leaves"] = nodes[here]["value"].view(np.float32)
+    return blocks
 
 
 def _keys(values: Float32s) -> npt.NDArray[np.uint32]:

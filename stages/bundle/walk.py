@@ -1,6 +1,8 @@
 """The compiled walk through the trees of a model, and XGBoost's sigmoid.
 
 Eight trees are walked at once: a step waits for memory, and eight steps wait no longer than one.
+There are two ways: from node to node, for any trees, and from place to place, twice as fast, for
+trees that are laid out as if all their leaves were at one depth.
 
 Guarantee: leaves are added in float32, in the order of the trees; the sigmoid is computed in
 float32 with the host's `expf`, as XGBoost computes it. Where it ends: nothing is checked here. The
@@ -21,25 +23,39 @@ import numpy as np
 LANES = 8
 """Trees that are walked at once."""
 NODE = np.dtype([("value", "<u4"), ("feature", "<u4"), ("left", "<u4")])
-"""A node: the key of the highest value that goes left, or a leaf's float32; where its feature stands
-in a spread row, and where its left branch stands among the nodes, both in bytes. The right branch
-is the node after the left one.
+"""A node: the key of the highest value that goes left, or a leaf's float32; where its feature
+stands in a spread row, and where its left branch stands among the nodes, both in bytes. The right
+branch is the node after the left one.
 
 Keys are whole numbers in the order of the float32 values that they stand for, as comparing them
 takes fewer steps. A spread row holds the features' keys twice, first with the highest key for a
 missing value, which goes right; then with the lowest, which goes left; and at last the lowest once
 more: what a leaf tests, so that it goes on to its own left branch, itself. So neither a missing
 value nor a leaf needs a test of its own."""
+TEST = np.dtype([("value", "<u4"), ("feature", "<u4")])
+"""The same without branches, for trees of one depth. A tree has places from 1 on, and the branches
+of place `n` are `2 * n` and `2 * n + 1`."""
+
+
+def even(depth: int) -> np.dtype[np.void]:
+    """Return what eight trees of one depth are laid out as: their tests, then their leaves.
+
+    The test of place `n` is the `n`-th, there is none of place 0; the leaf of place `n` is the
+    one `2**depth` before the `n`-th.
+    """
+    shape = (LANES, 1 << depth)
+    return np.dtype([("tests", TEST, shape), ("leaves", "<f4", shape)])
 
 
 class Walk(ctypes.Structure):
     """What `walk` is given.
 
     Attributes:
-        nodes: address of all nodes, of dtype `NODE`.
+        nodes: address of all nodes, of dtype `NODE`; or of blocks of trees of dtype `even`.
         roots: address of where the trees' first nodes stand, in bytes, uint32, eight for each
-            block of trees.
-        depths: address of the tests on the longest way through a block, uint32 for each.
+            block of trees. Trees of one depth need none.
+        depths: address of the tests on the longest way through a block, uint32 for each. Trees of
+            one depth need none.
         rows: address of float32 features, row by row.
         spread: address of memory for `2 * width + 1` keys, uint32, for each of the rows `together`.
         margins, values: addresses of float32 for the margin and prediction of each row.
@@ -77,11 +93,11 @@ class Compiled(NamedTuple):
 
 
 @functools.cache
-def compiled() -> Compiled:
-    """Compile for this machine; it takes some milliseconds."""
+def compiled(depth: int | None = None) -> Compiled:
+    """Compile for this machine, for trees of one depth or else of any; it takes milliseconds."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_SOURCE)
+    module = llvm.parse_assembly(_source(_any_depth() if depth is None else _one_depth(depth)))
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
@@ -94,10 +110,100 @@ def compiled() -> Compiled:
     )
 
 
+class _Way(NamedTuple):
+    """How eight leaves, at `%at0` to `%at7`, are found: what is done once for a block of trees, and
+    for each row, from the block `%enter` to `%leaves`."""
+
+    block: str
+    row: str
+
+
 def _lanes(*lines: str) -> str:
-    """Return lines once for each lane, `@` being its number."""
-    return "\n".join(
-        "  " + line.replace("@", str(lane)) for lane in range(LANES) for line in lines
+    """Return lines once for each lane, `@` being its number. Lane after lane, few values wait for
+    their turn; the processor does the steps of several at once all the same."""
+    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES) for line in lines)
+
+
+def _compared(mark: str = "") -> tuple[str, ...]:
+    """Return the lines that make of a test `%at@` whether a row goes right, `%right@`."""
+    lines = (
+        "%most@ = load i32, ptr %at@",
+        "%feature@.at = getelementptr i8, ptr %at@, i64 4",
+        "%feature@ = load i32, ptr %feature@.at",
+        "%spot@ = zext i32 %feature@ to i64",
+        "%x@.at = getelementptr i8, ptr %spread.row, i64 %spot@",
+        "%x@ = load i32, ptr %x@.at",
+        "%right@ = icmp ugt i32 %x@, %most@",
+    )
+    return tuple(line.replace("@", "@" + mark) for line in lines)
+
+
+def _any_depth() -> _Way:
+    roots = _lanes(
+        "%root@.number = add i64 %first, @",
+        "%root@.at = getelementptr i32, ptr %roots, i64 %root@.number",
+        "%narrow@ = load i32, ptr %root@.at",
+        "%root@ = zext i32 %narrow@ to i64",
+    )
+    step = _lanes(
+        *_compared(),
+        "%left@.at = getelementptr i8, ptr %at@, i64 8",
+        "%left@ = load i32, ptr %left@.at",
+        "%mask@ = sext i1 %right@ to i32",
+        f"%step@ = and i32 %mask@, {NODE.itemsize}",
+        "%to@ = add i32 %left@, %step@",
+        "%next@ = zext i32 %to@ to i64",
+    )
+    return _Way(
+        block=f"""
+  %first = mul i64 %place, {LANES}
+{roots}
+  %depth.at = getelementptr i32, ptr %depths, i64 %place
+  %depth = load i32, ptr %depth.at""",
+        row=f"""
+  br label %level
+level:
+  %tested = phi i32 [0, %enter], [%tested.next, %test]
+{_lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
+{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
+  %level.more = icmp ult i32 %tested, %depth
+  br i1 %level.more, label %test, label %leaves
+test:
+{step}
+  %tested.next = add i32 %tested, 1
+  br label %level""",
+    )
+
+
+def _one_depth(depth: int) -> _Way:
+    tests, leaves = TEST.itemsize << depth, 4 << depth
+    first_leaf = LANES * tests - leaves
+    parts = [_lanes("%place@.0 = add i64 0, 1")]
+    for level in range(depth):
+        here, there = f"%place@.{level}", f"%place@.{level + 1}"
+        parts += [
+            "\n".join(
+                f"  %tests{lane}.{level} = getelementptr i8, ptr %trees.at, i64 {lane * tests}"
+                for lane in range(LANES)
+            ),
+            _lanes(
+                f"%at@.{level} = getelementptr i64, ptr %tests@.{level}, i64 {here}",
+                *_compared(f".{level}"),
+                f"%twice@.{level} = add i64 {here}, {here}",
+                f"%bit@.{level} = zext i1 %right@.{level} to i64",
+                f"{there} = add i64 %twice@.{level}, %bit@.{level}",
+            ),
+        ]
+    ends = "\n".join(
+        f"  %ends{lane} = getelementptr i8, ptr %trees.at, i64 {first_leaf + lane * leaves}\n"
+        f"  %at{lane} = getelementptr float, ptr %ends{lane}, i64 %place{lane}.{depth}"
+        for lane in range(LANES)
+    )
+    return _Way(
+        block=f"""
+  %trees.offset = mul i64 %place, {even(depth).itemsize}
+  %trees.at = getelementptr i8, ptr %nodes, i64 %trees.offset""",
+        row="\n".join(["", *parts, ends, "  br label %leaves"]),
     )
 
 
@@ -114,23 +220,6 @@ def _sum() -> str:
 _BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
 """XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
 that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
-_TEST = (
-    "%feature@.at = getelementptr i8, ptr %at@, i64 4",
-    "%feature@ = load i32, ptr %feature@.at",
-    "%spot@ = zext i32 %feature@ to i64",
-    "%x@.at = getelementptr i8, ptr %spread.row, i64 %spot@",
-    "%x@ = load i32, ptr %x@.at",
-    "%most@ = load i32, ptr %at@",
-    "%right@ = icmp ugt i32 %x@, %most@",
-    "%left@.at = getelementptr i8, ptr %at@, i64 8",
-    "%left@ = load i32, ptr %left@.at",
-    "%mask@ = sext i1 %right@ to i32",
-    f"%step@ = and i32 %mask@, {NODE.itemsize}",
-    "%to@ = add i32 %left@, %step@",
-    "%next@ = zext i32 %to@ to i64",
-)
-"""One test of one lane. Lane after lane, few values wait for their turn; the processor does those
-of several at once all the same."""
 _FIELDS = [name for name, *_ in Walk._fields_]
 _TYPES = ["ptr"] * 7 + ["i64"] * 4 + ["float", "i32"]
 _LOADED = "\n".join(
@@ -138,7 +227,11 @@ _LOADED = "\n".join(
     f"  %{name} = load {kind}, ptr %{name}.at"
     for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
 )
-_SOURCE = f"""
+
+
+def _source(way: _Way) -> str:
+    """Return the functions, `walk` finding leaves in this way."""
+    return f"""
 %walk = type {{{", ".join(_TYPES)}}}
 
 define void @walk(ptr %walk) {{
@@ -199,14 +292,7 @@ block:
   %place = phi i64 [0, %prepare], [%place.next, %row]
   %block.more = icmp ult i64 %place, %blocks
   br i1 %block.more, label %trees, label %answers
-trees:
-  %first = mul i64 %place, {LANES}
-{_lanes("%root@.number = add i64 %first, @")}
-{_lanes("%root@.at = getelementptr i32, ptr %roots, i64 %root@.number")}
-{_lanes("%narrow@ = load i32, ptr %root@.at")}
-{_lanes("%root@ = zext i32 %narrow@ to i64")}
-  %depth.at = getelementptr i32, ptr %depths, i64 %place
-  %depth = load i32, ptr %depth.at
+trees:{way.block}
   %place.next = add i64 %place, 1
   br label %row
 row:
@@ -215,18 +301,7 @@ row:
   br i1 %row.more, label %enter, label %block
 enter:
   %row.offset = mul i64 %row.number, %stride
-  %spread.row = getelementptr i32, ptr %spread, i64 %row.offset
-  br label %level
-level:
-  %tested = phi i32 [0, %enter], [%tested.next, %test]
-{_lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
-{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
-  %level.more = icmp ult i32 %tested, %depth
-  br i1 %level.more, label %test, label %leaves
-test:
-{_lanes(*_TEST)}
-  %tested.next = add i32 %tested, 1
-  br label %level
+  %spread.row = getelementptr i32, ptr %spread, i64 %row.offset{way.row}
 leaves:
   %margin.number = add i64 %begin, %row.number
   %margin.at = getelementptr float, ptr %margins, i64 %margin.number

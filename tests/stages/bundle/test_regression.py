@@ -63,7 +63,8 @@ def test_the_walk_begins_at_xgboost_s_own_base_score(objective: str) -> None:
     rows = probes(trees)
     model = loaded(ubj, 1)
     margins = model.inplace_predict(rows, predict_type="margin", iteration_range=(0, 1))
-    first = replace(trees, roots=trees.roots[:1] * (np.arange(LANES) < 1).astype(np.uint32))
+    roots = trees.roots[:1] * (np.arange(LANES) < 1).astype(np.uint32)
+    first = replace(trees, roots=roots, even=None)
     assert np.array_equal(bits(first.predict(rows).margins), bits(margins))
     assert np.float32(trees.base) != 0.5
 

@@ -36,7 +36,14 @@ def trained(params: dict[str, Any], *, seed: int = 1, rounds: int = 12) -> xgboo
 
 
 def walked(trees: Trees, rows: np.ndarray) -> np.ndarray:
-    """Return the bits of margins and values, which one by one are the same as together."""
+    """Return the bits of margins and values: the same one by one, together, and either way."""
+    found = walked_one_way(trees, rows)
+    if trees.even is not None:
+        assert np.array_equal(walked_one_way(replace(trees, even=None), rows), found)
+    return found
+
+
+def walked_one_way(trees: Trees, rows: np.ndarray) -> np.ndarray:
     row = (ctypes.c_float * trees.width)()
     walk = trees.bind(row)
     found = []
@@ -75,6 +82,7 @@ def test_any_trees_have_the_bits_of_xgboost(
     model = trained(params, seed=seed)
     trees = walker(bytes(model.save_raw("ubj")))
     assert isinstance(trees, Trees)
+    assert (trees.even is not None) == (trees.depths.max() <= 8)
     chance = np.random.default_rng(seed)
     rows = chance.choice(probes(trees).ravel(), (300, WIDTH)).astype(np.float32)
     assert np.array_equal(walked(trees, rows), asked(model, rows))
@@ -151,7 +159,8 @@ def test_a_wrong_bit_is_likely_to_be_noticed_by_the_probes() -> None:
     for place in chance.permutation(len(trees.nodes))[:40]:
         nodes = trees.nodes.copy()
         nodes["value"][place] += 1  # the next threshold, or the next leaf
-        noticed += not np.array_equal(walked(replace(trees, nodes=nodes), rows), expected)
+        changed = replace(trees, nodes=nodes, even=None)
+        noticed += not np.array_equal(walked(changed, rows), expected)
     # A leaf's last bit may be lost in the sum, and some branches are reached by few rows.
     assert noticed >= 20
 
@@ -177,6 +186,7 @@ def test_the_sigmoid_is_xgboost_s_own_for_any_margin() -> None:
             nodes=np.empty(0, NODE),
             roots=np.empty((0, LANES), np.uint32),
             depths=np.empty(0, np.uint32),
+            even=None,
             width=1,
             base=margin,
             logistic=True,
