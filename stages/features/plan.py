@@ -18,7 +18,6 @@ import polars as pl
 from dagrun.stages.features.step import Step, column_name
 from dagrun.stages.ops.op import Op
 
-
 AS_PLANNED: Final = pl.QueryOptFlags.none()
 """For collecting a plan, which reads and computes nothing that is not needed, just as it is."""
 
