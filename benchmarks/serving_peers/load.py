@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import statistics
 import struct
 import time
 from collections import deque
@@ -27,6 +28,8 @@ _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _WIDE = 2**31 - 1 - 65_535
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _READ = 1 << 18
+_STRETCH = 500
+"""Answers, in the order in which they came, about a tenth of a second under load."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,8 +42,20 @@ class Outcome:
 
     def percentile(self, share: float) -> float:
         """Return the latency that `share` of the answers did not exceed."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return _percentile(self.latencies, share)
+
+    def tail(self) -> float:
+        """Return the 99th percentile over the median, in the median stretch of answers: a stall of
+        the machine is in few stretches."""
+        answers = self.latencies
+        starts = range(0, max(1, len(answers) - _STRETCH + 1), _STRETCH)
+        parts = [answers[start : start + _STRETCH] for start in starts]
+        return statistics.median(_percentile(one, 0.99) / _percentile(one, 0.5) for one in parts)
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 class Connection(Protocol):

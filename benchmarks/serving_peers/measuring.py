@@ -82,6 +82,7 @@ class Way:
                 outcome = self._paced(list(accumulate(gaps(rate, int(rate * seconds.paced)))))
                 found[f"{kind}-p50"] = (1e3 * outcome.percentile(0.5), "ms")
                 found[f"{kind}-p99"] = (1e3 * outcome.percentile(0.99), "ms")
+                found[f"{kind}-tail"] = (outcome.tail(), "p99 / p50")
         return found
 
     def _counted(self, count: int) -> tuple[Outcome, float]:

@@ -1,5 +1,8 @@
 """Calls are queued once their message has come, so that a caller who sends none holds no thread.
 
+A unary call is done in two parts, computing its answer and sending it, so that whoever does several
+calls can send their answers together: each part then finds its code in the processor's caches.
+
 Guarantee: a call whose message has not arrived costs memory, never a thread: callers who open
 calls and send nothing, or a byte a second, hold up nobody. At most `most` wait so: one more ends
 the one that has waited longest, as honest messages arrive at once. A call whose caller gave it up
@@ -18,6 +21,7 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from grpc import _server
@@ -31,7 +35,10 @@ _STEP = (
     "request_deserializer",
     "response_serializer",
 )
-_NEEDED = ("_receive_message", "_abort", "_is_rpc_state_active", "_RECEIVE_MESSAGE_TOKEN")
+_NEEDED = (
+    *("_receive_message", "_abort", "_is_rpc_state_active", "_RECEIVE_MESSAGE_TOKEN"),
+    *("_call_behavior", "_serialize_response", "_status"),
+)
 SUPPORTED = all(hasattr(_server, name) for name in _NEEDED) and all(
     tuple(inspect.signature(getattr(_server, step, str)).parameters) == _STEP
     for step in ("_unary_response_in_pool", "_stream_response_in_pool")
@@ -44,6 +51,10 @@ _TOO_MANY = b"too many requests are on their way, and this one for the longest t
 _TOO_SLOW = "the request message did not arrive within {:g} s; send it faster, or less at once"
 
 Queue = Callable[..., object]
+
+
+class Sending(partial[None]):
+    """What is left to do for a call whose answer is computed: to send it."""
 
 
 class Receiving:
@@ -60,6 +71,8 @@ class Receiving:
     def take(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Ask for the message of a call of gRPC's; the queue gets the call together with it."""
         step, event, state, behavior, _, *codecs = args
+        if step is _server._unary_response_in_pool:
+            step = _computed
         call, number = event.call, next(self._numbers)
         received = _server._receive_message(state, call, codecs[0])
 
@@ -92,6 +105,29 @@ class Receiving:
             if since > latest:
                 return
             _end(state, call, cygrpc.StatusCode.deadline_exceeded, details)
+
+
+def _computed(
+    event: Any,
+    state: Any,
+    behavior: Any,
+    ready: Callable[[], Any],
+    deserializer: Any,
+    serializer: Any,
+) -> Sending | None:
+    """Do what `_unary_response_in_pool` does, but return what sends the answer."""
+    cygrpc.install_context_from_request_call_event(event)
+    try:
+        request = ready()
+        if request is None:
+            return None
+        response, answered = _server._call_behavior(event, state, behavior, request, deserializer)
+        if not answered:
+            return None
+        data = _server._serialize_response(event, state, response, serializer)
+        return None if data is None else Sending(_server._status, event, state, data)
+    finally:
+        cygrpc.uninstall_context()
 
 
 def is_call(args: tuple[Any, ...]) -> bool:

@@ -43,6 +43,8 @@ from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.streams import Streams
 from dagrun.server.serving.warming import warm_up
 
+_TOGETHER = 4
+"""Short calls that are answered together; 8 were no faster."""
 _IDLE_SECONDS, _LOOK_SECONDS = 1.0, 0.1
 """While the server stops: a stream that sent nothing for so long is ended; how often to look."""
 
@@ -73,7 +75,9 @@ class Server:
         pause, receiving = self.settings.retry_after_ms, self.settings.receiving
         self._streams = Streams(self.settings.max_streams, pause, calls)
         self._scoring = Streams(self.settings.max_scoring_streams, pause, calls)
-        self._threads = Pool(self.settings.threads, "predict", receiving=receiving)
+        self._threads = Pool(
+            self.settings.threads, "predict", receiving=receiving, together=_TOGETHER
+        )
         self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
         self._refusals = Pool(1, "refuse", reads=False)
         self._typed = Typed(served, self.prediction, self._of_rows)

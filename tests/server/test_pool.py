@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from dagrun.server.serving import pool as pool_module
 from dagrun.server.serving.pool import Pool
+from dagrun.server.serving.receiving import Sending
 
 
 def test_tasks_run_with_their_arguments_on_named_threads() -> None:
@@ -70,3 +72,63 @@ def test_the_future_counts_but_does_not_wait() -> None:
     pool.submit(threading.Event().is_set).add_done_callback(called.append)
     assert len(called) == 1
     pool.shutdown()
+
+
+def test_what_waits_is_done_together_and_then_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_ENOUGH", 10**12)
+    pool, seen = Pool(1, "work", together=3), []
+    release = threading.Event()
+    pool.submit(release.wait, 10)
+
+    def call(number: int) -> Sending:
+        seen.append(f"done {number}")
+        return Sending(seen.append, f"sent {number}")
+
+    for number in range(4):
+        pool.submit(call, number)
+    pool.submit(seen.append, "no call")
+    release.set()
+    pool.shutdown()
+    assert seen == [
+        *("done 0", "done 1", "sent 0", "sent 1"),
+        *("done 2", "done 3", "no call", "sent 2", "sent 3"),
+    ]
+
+
+def test_long_calls_are_answered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_ENOUGH", 0)
+    pool, seen = Pool(1, "work", together=3), []
+    for number in range(3):
+        pool.submit(Sending, seen.append, number)
+        pool.submit(seen.append, "next")
+    pool.shutdown()
+    assert seen == [0, "next", 1, "next", 2, "next"]
+
+
+def test_an_answer_that_cannot_be_sent_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    pool, seen, release = Pool(1, "work", together=3), [], threading.Event()
+    pool.submit(release.wait, 10)
+    with caplog.at_level(logging.ERROR):
+        pool.submit(Sending, [].pop)
+        pool.submit(Sending, seen.append, 1)
+        release.set()
+        pool.shutdown()
+    assert seen == [1]
+    assert "an answer was not sent" in caplog.text
+
+
+@pytest.mark.parametrize("together", [1, 2, 7])
+def test_every_answer_is_sent_once(together: int) -> None:
+    pool, sent = Pool(4, "work", together=together), []
+
+    def submit(first: int) -> None:
+        for number in range(first, first + 500):
+            pool.submit(Sending, sent.append, number)
+
+    callers = [threading.Thread(target=submit, args=(500 * place,)) for place in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    pool.shutdown()
+    assert sorted(sent) == list(range(2000))
