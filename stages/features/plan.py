@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import polars as pl
 
 from dagrun.stages.features.step import Step, column_name
 from dagrun.stages.ops.op import Op
-
-AS_PLANNED: Final = pl.QueryOptFlags.none()
-"""For collecting a plan, which reads and computes nothing that is not needed, just as it is."""
 
 
 class Result(Protocol):
@@ -52,6 +49,14 @@ class Plan:
         for layer in self.layers:
             frame = frame.select(layer)
         return frame.select(self.results)
+
+
+def collected(plan: pl.LazyFrame) -> pl.DataFrame:
+    """Run a plan as it is: it reads and computes nothing that is not needed.
+
+    Looking for a better one takes longer than the features of 1,000 rows.
+    """
+    return plan.collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
 
 
 def make_plan(steps: Mapping[int, Step], given: Collection[int], wanted: Sequence[Result]) -> Plan:
@@ -150,5 +155,4 @@ def computed(
         for value in dict.fromkeys(wanted)
     ]
     plan = make_plan(steps, given, results)
-    frame = plan.over(value_frame(given).lazy())
-    return frame.collect(engine="in-memory", optimizations=AS_PLANNED)
+    return collected(plan.over(value_frame(given).lazy()))

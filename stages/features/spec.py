@@ -19,7 +19,7 @@ from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
 from dagrun.stages.features.knowledge import TimeRules
-from dagrun.stages.features.plan import AS_PLANNED, Plan, make_plan, value_frame
+from dagrun.stages.features.plan import Plan, collected, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
 from dagrun.stages.features.step import Output, Step, kinds_of
 
@@ -78,8 +78,7 @@ class FeatureSpec:
         label = [self.label] if self.label is not None and self.label in schema else []
         if isinstance(frame, pl.LazyFrame):
             frame = frame.select(names + label).collect(engine="in-memory")
-        # The plan is as good as it gets; looking for a better one takes longer than 1,000 rows.
-        features = self.plan(frame).collect(engine="in-memory", optimizations=AS_PLANNED)
+        features = collected(self.plan(frame))
         return features.hstack([frame[name] for name in label])
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
