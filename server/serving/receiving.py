@@ -121,6 +121,7 @@ def _computed(
         request = ready()
         if request is None:
             return None
+        response: Any
         response, answered = _server._call_behavior(event, state, behavior, request, deserializer)
         if not answered:
             return None
