@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
 from dagrun.stages.bundle.ubjson import read_ubjson
-from dagrun.stages.bundle.walk import LANES, NODE, Compiled, Walk, compiled, even
+from dagrun.stages.bundle.walk import Compiled, compiled
+from dagrun.stages.bundle.walk_layout import LANES, NODE, Walk, even
 
 _NOTHING = np.float32(-0.0).view(np.uint32)
 """The one number that changes no sum, not even one of -0.0."""
@@ -53,8 +54,8 @@ class Trees:
         roots: uint32 of shape `(blocks, 8)`, where each tree's first node stands, in bytes; filled
             up with 0.
         depths: uint32 of shape `(blocks,)`, the most tests on any way through a block of trees.
-        even: the same trees as if all their leaves were at the greatest depth, of dtype `walk.even`
-            and shape `(blocks,)`; None where that is too deep.
+        even: the same trees as if all their leaves were at the greatest depth, of shape `(blocks,)`
+            and dtype `walk_layout.even`; None where that is too deep.
         width: number of features.
         base: the margin before the first tree.
         logistic: whether the prediction is the margin's sigmoid, else it is the margin.

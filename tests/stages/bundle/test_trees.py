@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dagrun.stages.bundle.booster import REGRESSIONS
 from dagrun.stages.bundle.golden_rows import bits
 from dagrun.stages.bundle.trees import NotWalkable, Trees, probes, read_trees, walker
-from dagrun.stages.bundle.walk import LANES, NODE
+from dagrun.stages.bundle.walk_layout import LANES, NODE
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 WIDTH = 5
