@@ -7,8 +7,8 @@ the end. The prediction is the margin or `1 / (1 + exp(-margin))`, from the floa
 
 Guarantee: margin and prediction have the same bits for one row and for many. Eight trees are walked
 at once, as `dagrun.stages.bundle.walk_source` does it for XGBoost. Where it ends: nothing is
-checked here. The numbers of nodes and features must be those of a model laid out by `double_trees`. `exp`
-is that of the host's C library; another one may differ in the last bit of a double.
+checked here. The numbers of nodes and features must be those of a model laid out by `double_trees`.
+`exp` is that of the host's C library; another one may differ in the last bit of a double.
 """
 
 from __future__ import annotations
