@@ -101,6 +101,8 @@ def replace(temporary: Path, target: Path) -> None:
 FEW = 8
 _HELD: set[Path] = set()
 """Folders that this process knows to survive a crash."""
+_MOST_HELD = 4_096
+"""Folders kept in mind: a store has a few hundred, a server's prediction log more each day."""
 _HOLDING = threading.Lock()
 
 
@@ -122,6 +124,8 @@ def hold(folder: Path) -> None:
                 (above / f"{number:02x}").mkdir(exist_ok=True)
         names = os.listdir(above)  # noqa: PTH208
         fsync_folder(above)
+        if len(_HELD) > _MOST_HELD:
+            _HELD.clear()
         _HELD.update(above / name for name in names)
 
 

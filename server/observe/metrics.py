@@ -7,7 +7,7 @@ status codes, served models and their versions and arms, never what a caller wro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -136,3 +136,12 @@ def checked(reading: Reading) -> Reading:
     if metric is None or len(metric.labels) != len(reading.labels):
         raise UnknownMetric(reading.name, reading.labels)
     return reading
+
+
+def model_of(name: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return which model a metric with these labels speaks of: name, version and arm; () of none.
+
+    Raises `KeyError`.
+    """
+    said = dict(zip(METRICS[name].labels, labels, strict=True))
+    return tuple(said[label] for label in _MODEL) if said.keys() >= set(_MODEL) else ()

@@ -1,10 +1,12 @@
 """What a worker counts while it answers, at 0.7 microseconds a request.
 
 Guarantee: every request that is answered is counted once, with its phases; the totals of a
-snapshot never fall while the process lives. The hot path takes no lock: it appends one tuple of
-numbers to a list, and whoever calls `fold` or takes a snapshot, or the request that finds the list
-full, makes histograms of many tuples at once. Where it ends: totals are a worker's own and end with
-it; `dagrun.server.observe.totals` adds up those of many.
+snapshot never fall while the process lives, and those of a model are there while it is served and
+until four others were replaced after it: else a server that is given a new version each day would
+count for ever more of them. The hot path takes no lock: it appends one tuple of numbers to a list,
+and whoever calls `fold` or takes a snapshot, or the request that finds the list full, makes
+histograms of many tuples at once. Where it ends: totals are a worker's own and end with it;
+`dagrun.server.observe.totals` adds up those of many.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ _REQUEST_BOUNDS = np.array(metrics.REQUEST_BOUNDS)
 _TOGETHER = 256
 """Requests that wait for their histogram at most: a tenth of a millisecond of work, which is felt
 by those that are answered meanwhile."""
+_KEPT = 4
+"""Models that are no longer served and still counted: time enough for whoever collects metrics."""
 
 Json = dict[str, Any]
 Noted = Callable[[Sequence[str], Sequence[int]], None]
@@ -70,6 +74,12 @@ class Series:
         Series.add(self, marks)
         if self._noted is not None:
             self._noted(self._phases, marks)
+
+    @property
+    def answered(self) -> int:
+        """Number of requests so far."""
+        self.fold()
+        return self._sizes[0]
 
     def snapshot(self) -> Json:
         """Return the totals so far; times are in nanoseconds, the last ones of whole requests."""
@@ -119,6 +129,10 @@ class Recorder:
         self._sources: list[Callable[[], Iterable[Reading]]] = []
         self._counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._counting = threading.Lock()
+        self._known: dict[Labels, None] = {}
+        """Of the models served and of the last ones before them, in the order of their end."""
+        self._forgotten = 0
+        """Requests answered by models of which nothing else is known."""
         self.predict = self.method("Predict", ROW_PHASES)
         self.table = self.method("PredictTable", TABLE_PHASES)
 
@@ -129,7 +143,25 @@ class Recorder:
     @property
     def answered(self) -> int:
         """Number of requests answered so far with scores, of rows or of tables."""
-        return sum(call["sizes"][0] for call in self.snapshot()["calls"])
+        with self._counting:
+            tables = list(self._methods.values())
+            return self._forgotten + sum(
+                series.answered for table in tables for series in list(table.values())
+            )
+
+    def serves(self, served: Iterable[Labels]) -> None:
+        """Forget what was replaced, but for the last few: these are the labels of all that is
+        served from now on."""
+        now = dict.fromkeys(served)
+        replaced = [labels for labels in self._known if labels not in now]
+        forgotten = set(replaced[:-_KEPT])
+        with self._counting:
+            self._known = dict.fromkeys([*replaced[-_KEPT:], *now])
+            for table in list(self._methods.values()):
+                for labels in forgotten & table.keys():
+                    self._forgotten += table.pop(labels).answered
+            for counted in [key for key in self._counts if metrics.model_of(*key) in forgotten]:
+                del self._counts[counted]
 
     def count(self, name: str, labels: tuple[str, ...] = (), by: int = 1) -> None:
         """Add to a counter; for what is rare, since it takes a lock. Raises `UnknownMetric`."""

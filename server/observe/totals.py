@@ -2,7 +2,8 @@
 
 Guarantee: `merge` is associative and commutative, so that any grouping of snapshots adds up to the
 same; with `ended` for the last snapshot of a worker that is gone, totals never fall while gauges
-speak of the living only. It imports nothing heavy: the supervisor runs it.
+speak of the living only. A model that no living worker counts any longer can be left out with
+`remembered`. It imports nothing heavy: the supervisor runs it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dagrun.server.observe.metrics import METRICS
+from dagrun.server.observe.metrics import METRICS, model_of
 
 Json = dict[str, Any]
 
@@ -38,6 +39,18 @@ def ended(snapshot: Json) -> Json:
     """Return what stays true of a worker that has ended: what it counted, not what it was."""
     counted = [each for each in snapshot["readings"] if METRICS[each[0]].kind != "gauge"]
     return {"calls": snapshot["calls"], "readings": counted}
+
+
+def remembered(counted: Json, living: Iterable[Json]) -> Json:
+    """Return what was counted of the models that are known to the living, and of no model."""
+    known: set[tuple[str, ...]] = {(), ("", "", "")}
+    for snapshot in living:
+        known |= {tuple(call["labels"]) for call in snapshot["calls"]}
+        known |= {model_of(name, labels) for name, labels, _ in snapshot["readings"]}
+    return {
+        "calls": [call for call in counted["calls"] if tuple(call["labels"]) in known],
+        "readings": [each for each in counted["readings"] if model_of(*each[:2]) in known],
+    }
 
 
 def _sum(one: Json, other: Json) -> Json:

@@ -20,6 +20,7 @@ from dagrun.server.observe import metrics, process
 from dagrun.server.observe.log_clearing import LogClearing
 from dagrun.server.observe.metrics import Reading
 from dagrun.server.observe.prediction_log import PredictionLog
+from dagrun.server.observe.recorder import Labels
 from dagrun.server.observe.traces import Tracing
 from dagrun.server.protocols import v2_messages, v2_service
 from dagrun.server.protocols.explanation import Explanation
@@ -81,6 +82,7 @@ class Server:
         self._tables = Pool(self.settings.table_threads, "table", receiving=receiving)
         self._refusals = Pool(1, "refuse", reads=False)
         self._typed = Typed(served, self.prediction, self._of_rows)
+        self.recorder.serves(self._labels())
         self.recorder.watch(self._readings)
         self.recorder.watch(process.readings)
         self._server = grpc.server(
@@ -112,6 +114,7 @@ class Server:
         Raises `NoModels`.
         """
         self.models.replace(served)
+        self.recorder.serves(self._labels())
         self.tell_health()
 
     def tell_health(self) -> None:
@@ -223,6 +226,12 @@ class Server:
             return Busy(what, self.settings.retry_after_ms)
 
         return Limited(method, pool, waiting=waiting, refusals=self._refusals, busy=busy)
+
+    def _labels(self) -> Iterator[Labels]:
+        """Yield what requests for the present models are counted by."""
+        for model in self.models.current.values():
+            yield model.labels
+            yield from (one.labels for one in model.answering)
 
     def _readings(self) -> Iterator[Reading]:
         """Yield what is true of this moment, for the recorder's snapshots."""

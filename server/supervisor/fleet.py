@@ -19,7 +19,7 @@ from typing import Any
 
 from dagrun.server.observe import metrics
 from dagrun.server.observe.metrics import Reading
-from dagrun.server.observe.totals import ended, merge
+from dagrun.server.observe.totals import ended, merge, remembered
 from dagrun.server.supervisor.channel import Document
 from dagrun.server.supervisor.member import Member
 from dagrun.server.supervisor.problems import NotServed, WorkerDied
@@ -231,6 +231,9 @@ class Fleet:
         current = self._rollout.current
         if current and self._rollout.settled and current.routes != self._served:
             before, self._served = self._served, current.routes
+            with self._burying:
+                living = [member.snapshot for member in self._members.values()]
+                self._ended = remembered(self._ended, living)
             seconds = time.monotonic() - self._asked_at
             self._on_served(before, current.routes)
             for name, route in current.routes.items():

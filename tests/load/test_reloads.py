@@ -1,4 +1,4 @@
-"""Reload after reload: what a worker holds of a model goes with the model.
+"""Reload after reload: what a server holds of a model goes with the model.
 
 24 reloads by default, 200 under DAGRUN_SOAK=1.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
+import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -52,11 +54,16 @@ def test_memory_does_not_grow_with_reloads(
             serving.wait_for("on all workers in", reload + 1)
             for channel in channels:
                 call_everything(channel, reload + 2)
-            memory.append([resident(pid) for pid in workers])
+            memory.append([resident(pid) for pid in (*workers, serving.process.pid)])
         assert serving.workers() == workers
+        port = serving.wait_for(r"probes on http://\S+:(\d+)")[1]
+        exposed = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    counted = set(re.findall(r'dagrun_rows_total\{.*version="(\d+)"', exposed))
+    assert f"{RELOADS + 1}" in counted
+    assert len(counted) < 10
     table = np.array(memory)
     slopes = np.array([slope(column) for column in table[WARM:].T])
-    print(f"\nRSS of the workers in KiB, {RELOADS} reloads of a model of {size / 1024:.0f} KiB:")
+    print(f"\nRSS in KiB of the workers and the supervisor; a model of {size / 1024:.0f} KiB:")
     for row in range(0, RELOADS, max(1, RELOADS // 20)):
         print(f"{row + 1:>5} {table[row]}")
     print(f"KiB for each reload after the first {WARM}: {slopes.round(1)}")

@@ -15,7 +15,7 @@ from dagrun.server.observe import metrics
 from dagrun.server.observe.exposition import exposition
 from dagrun.server.observe.metrics import PHASE_BOUNDS, REQUEST_BOUNDS, Reading, UnknownMetric
 from dagrun.server.observe.recorder import ROW_PHASES, Labels, Recorder, Series
-from dagrun.server.observe.totals import ended, merge
+from dagrun.server.observe.totals import ended, merge, remembered
 
 SPANS = st.lists(st.integers(0, 8 * 10**9), min_size=5, max_size=5)
 REQUESTS = st.lists(st.tuples(SPANS, st.integers(1, 1000)), max_size=40)
@@ -103,6 +103,38 @@ def test_a_worker_that_ended_counts_but_no_longer_is() -> None:
     assert 'dagrun_request_seconds_bucket{arm="",le="5e-05"' not in text
     assert 'dagrun_request_seconds_bucket{arm="",le="0.0001"' in text
     assert 'le="1e-05",method="Predict",model="flights",phase="model",version="1"} 2.0' in text
+
+
+def test_what_was_replaced_long_ago_is_forgotten() -> None:
+    recorder, versions = Recorder(), [Labels("flights", str(number)) for number in range(9)]
+    for version in versions:
+        recorder.serves([version])
+        recorder.predict[version].add(marks([1, 2, 3, 4, 5], 1))
+        recorder.refused("Predict", "INVALID_ARGUMENT", version)
+    recorder.refused("Predict", "NOT_FOUND")
+    found = recorder.snapshot()
+    assert [call["labels"][1] for call in found["calls"]] == ["4", "5", "6", "7", "8"]
+    assert [labels[2] for _, labels, _ in found["readings"]] == ["4", "5", "6", "7", "8", ""]
+    assert recorder.answered == 9
+
+
+def test_a_model_that_is_served_is_never_forgotten() -> None:
+    recorder, both = Recorder(), [Labels("flights", "1"), Labels("flights", "1", "champion")]
+    for number in range(2, 20):
+        recorder.serves([*both, Labels("houses", str(number))])
+        for labels in both:
+            recorder.predict[labels].add(marks([1, 2, 3, 4, 5], 1))
+    recorder.serves([Labels("flights", "2")])
+    sizes = [call["sizes"][0] for call in recorder.snapshot()["calls"]]
+    assert sizes == [18, 18]
+
+
+def test_what_a_dead_worker_counted_goes_with_what_the_living_forget() -> None:
+    counted = ended(worker(("flights", "1"), ("flights", "2")))
+    living = [worker(("flights", "2")), worker()]
+    left = remembered(counted, living)
+    assert [call["labels"][1] for call in left["calls"]] == ["2"]
+    assert left["readings"] == counted["readings"]
 
 
 def test_only_declared_metrics_are_taken() -> None:
