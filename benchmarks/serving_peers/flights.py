@@ -24,6 +24,7 @@ from dagrun.stages.features import (
     target_mean,
 )
 from dagrun.stages.train import fit_xgboost
+from dagrun.stages.validate import Contract
 
 CARRIERS = ["9E", "AA", "B6", "DL", "EV", "MQ", "UA", "US", "WN"]
 DESTINATIONS = [f"{first}{second}A" for first in "ABCDEFGH" for second in "KLMNOPQR"]
@@ -38,6 +39,16 @@ FEATURES = feature_set(
     target_mean("late", by=("carrier",), prior=50),
     cast("seats", "holiday"),
 )
+_CONTRACT = """
+[columns]
+origin = { dtype = "string", allowed = ["EWR", "JFK", "LGA"] }
+distance = { dtype = "float", min = 50, max = 6000 }
+wind_speed = { dtype = "float", min = 0, max = 150 }
+temp = { dtype = "float", min = -20, max = 115 }
+precip = { dtype = "float", min = 0, max = 5 }
+seats = { dtype = "integer", min = 1, max = 600 }
+"""
+"""Every served row is held against it, too."""
 
 
 def rows(count: int, seed: int) -> pl.DataFrame:
@@ -82,4 +93,7 @@ def bundle() -> Bundle:
     spec, matrix = FEATURES.fit_transform(raw, label="late")
     # Validated on the training rows, so that all trees are kept: their number is the point here.
     booster = fit_xgboost(matrix, matrix, seed=1, rounds=TREES, early_stopping=TREES)
-    return make_bundle(None, name="flights", spec=spec, booster=booster, sample=raw)
+    contract = Contract.parse(_CONTRACT)
+    return make_bundle(
+        None, name="flights", spec=spec, booster=booster, sample=raw, contract=contract
+    )

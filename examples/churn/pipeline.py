@@ -34,6 +34,7 @@ from dagrun.stages.train import (
     select,
     suggest,
 )
+from dagrun.stages.validate import Contract
 from features import FEATURES
 
 FOLDS = 5
@@ -204,8 +205,9 @@ def bundle(
     model: Model,
     report: Report,
     test: pl.DataFrame,
+    contract: Files = Files("contracts/customers.toml"),
 ) -> Bundle:
-    """Spec, model, curve and golden rows under one digest: what the server loads."""
+    """Spec, model, curve, limits of live rows and golden rows under one digest."""
     return make_bundle(
         ctx,
         name="churn",
@@ -214,6 +216,7 @@ def bundle(
         sample=test,
         threshold=report.threshold,
         metrics=report.figures(),
+        contract=Contract.read(contract),
     )
 
 

@@ -199,8 +199,9 @@ def bundle(
     report: Report,
     train: pl.DataFrame,
     test: pl.DataFrame,
+    contract: Files = Files("contracts/departures.toml"),
 ) -> Bundle:
-    """Spec, model and golden rows under one digest: what the server loads."""
+    """Spec, model, limits of live rows and golden rows under one digest: what the server loads."""
     days = train["sched_dep"].dt.date()
     return make_bundle(
         ctx,
@@ -211,6 +212,7 @@ def bundle(
         threshold=report.threshold,
         metrics=report.figures(),
         trained={"from": str(days.min()), "to": str(days.max())},
+        contract=Contract.read(contract),
     )
 
 

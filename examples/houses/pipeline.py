@@ -113,8 +113,9 @@ def bundle(
     report: RegressionReport,
     train: pl.DataFrame,
     test: pl.DataFrame,
+    contract: Files = Files("contracts/homes.toml"),
 ) -> Bundle:
-    """Spec, model and golden rows under one digest: what the server loads."""
+    """Spec, model, limits of live rows and golden rows under one digest: what the server loads."""
     return make_bundle(
         ctx,
         name="houses",
@@ -123,6 +124,7 @@ def bundle(
         sample=test,
         metrics=report.figures(),
         trained={"from": str(train["date"].min()), "to": str(train["date"].max())},
+        contract=Contract.read(contract),
     )
 
 
