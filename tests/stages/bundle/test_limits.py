@@ -83,6 +83,8 @@ def test_compiled_single_and_whole_tables_agree(rows: list[tuple[Any, ...]]) -> 
     by_column = [limit.all_outside(admitted[places[limit.column]]) for limit in limits.columns]
     assert [within(row) for row in rows] == [not any(found) for found in by_row]
     assert [list(found) for found in zip(*by_column, strict=True)] == by_row
+    any_outside = [limit.any_outside(admitted[places[limit.column]]) for limit in limits.columns]
+    assert any_outside == [any(found) for found in zip(*by_row, strict=True)]
 
 
 @pytest.mark.parametrize(
