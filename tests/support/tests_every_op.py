@@ -14,7 +14,6 @@ import polars as pl
 from tests_parity import COLUMNS
 
 from dagrun.stages import features as f
-from dagrun.stages.ops.catalog import OPS
 from dagrun.stages.ops.clock import PARTS
 from dagrun.stages.ops.define import Source, flatten
 from dagrun.stages.proof import random_frame
@@ -142,8 +141,3 @@ def features_of(op: str) -> list[f.Feature]:
 def spec_of(*ops: str) -> f.FeatureSpec:
     """Return the fitted spec of some ops' features, or of all."""
     return f.feature_set(*(features_of(op) for op in ops or EVERY_OP)).fit(training())
-
-
-def exact(*, rows: bool) -> list[str]:
-    """Return the ops that have an exact row twin, or those that fall back to the batch twin."""
-    return [op for op in EVERY_OP if OPS[op].row_exact is rows]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests_every_op import EVERY_OP, exact, features_of, rows, spec_of
+from tests_every_op import EVERY_OP, features_of, rows, spec_of
 from tests_parity import SOAK
 
 from dagrun.stages.features import feature_set
@@ -24,6 +24,10 @@ def test_no_op_of_the_catalog_is_left_out() -> None:
     assert set(EVERY_OP) == set(OPS)
 
 
+def test_every_op_has_a_row_twin_with_the_same_bits() -> None:
+    assert [op for op in EVERY_OP if not OPS[op].row_exact] == []
+
+
 @pytest.mark.parametrize("op", EVERY_OP)
 def test_features_use_the_op_they_stand_for(op: str) -> None:
     def used(feature: object) -> set[str]:
@@ -34,27 +38,21 @@ def test_features_use_the_op_they_stand_for(op: str) -> None:
 
 
 def test_random_rows_through_every_op_have_the_same_bits_in_every_way() -> None:
-    spec = spec_of(*exact(rows=True))
+    spec = spec_of()
     assert spec.row_exact
     frame = rows(ROWS)
     proof = compare(spec, frame, alone=2_000 if SOAK else 20).require()
-    print(f"\n{len(spec.steps)} steps of {len(exact(rows=True))} ops\n{proof}")
+    print(f"\n{len(spec.steps)} steps of {len(EVERY_OP)} ops\n{proof}")
     doubles = len(unrounded(spec, frame).names)
     assert 0.7 * len(spec.names) < doubles < len(spec.names)
     assert proof.compared["row twin"] == ROWS * (len(spec.names) + doubles)
 
 
 def test_other_processes_give_the_same_bits() -> None:
-    spec = spec_of(*exact(rows=True))
+    spec = spec_of()
     proof = compare_processes(spec, rows(ROWS), {**PROCESSES, **OTHER_LIBM}).require()
     print(f"\n{proof}")
     assert set(proof.compared.values()) == {ROWS * len(spec.names)}
-
-
-def test_ops_that_fall_back_are_the_same_in_every_way_too() -> None:
-    names = exact(rows=False)
-    proof = compare(spec_of(*names), rows(ROWS), alone=2_000 if SOAK else 20).require()
-    print(f"\n{', '.join(names)}: {proof}")
 
 
 def test_a_fit_is_the_same_under_any_hash_seed_and_thread_count() -> None:
