@@ -21,7 +21,7 @@ from dagrun.engine.dispatching import outcomes
 from dagrun.engine.dispatching.attempts import Attempt, Retries
 from dagrun.engine.dispatching.fanout import Fan
 from dagrun.engine.dispatching.inflight import InFlight
-from dagrun.engine.dispatching.interrupts import Interrupts
+from dagrun.engine.dispatching.interrupts import Interrupts, look
 from dagrun.engine.dispatching.launch import Launcher
 from dagrun.engine.dispatching.resources import make_demand
 from dagrun.engine.dispatching.slots import Slots
@@ -232,7 +232,7 @@ class Dispatcher:
         if not self._flights:
             if due is not None and not self._ready and not self._slots:
                 with self._interrupts.window():
-                    self._cancelled.wait(due)
+                    time.sleep(look(due))
             return
         with self._interrupts.window():
             self._flights.wait(due)

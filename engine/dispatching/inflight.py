@@ -9,12 +9,14 @@ process, or an effect, computes until it is over.
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import deque
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from dagrun.engine.dispatching.attempts import Attempt
+from dagrun.engine.dispatching.interrupts import look
 from dagrun.engine.executors.named import PUBLISHING
 
 
@@ -27,7 +29,8 @@ class InFlight:
         self._computing: dict[str, Attempt] = {}
         self._computed: deque[str] = deque()
         self._over: deque[Future[Any]] = deque()
-        self._news = threading.Event()
+        self._news: SimpleQueue[None] = SimpleQueue()
+        """An event that is interrupted while it waits can stay locked; this cannot."""
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -51,19 +54,21 @@ class InFlight:
     def computed(self, key: str) -> None:
         """Tell that the attempt at `key` has only to be stored; called in any thread."""
         self._computed.append(key)
-        self._news.set()
+        self._news.put(None)
 
     def _end(self, future: Future[Any]) -> None:
         self._over.append(future)
-        self._news.set()
+        self._news.put(None)
 
     def wait(self, seconds: float | None) -> None:
-        """Wait for news, at most so long; may be interrupted."""
-        self._news.wait(seconds)
+        """Wait for news, at most so long; may be interrupted, and may return without any."""
+        with contextlib.suppress(Empty):
+            self._news.get(timeout=look(seconds))
 
     def collect(self) -> tuple[list[Attempt], list[tuple[Attempt, Future[Any]]]]:
         """Return the attempts that have stopped computing, and those that are over."""
-        self._news.clear()
+        for _ in range(self._news.qsize()):
+            self._news.get_nowait()
         # In this order: whatever is over was told to be computed before.
         over = [self._over.popleft() for _ in range(len(self._over))]
         keys = [self._computed.popleft() for _ in range(len(self._computed))]

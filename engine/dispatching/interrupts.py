@@ -2,8 +2,9 @@
 
 Guarantee: while an `Interrupts` is entered, SIGINT (and SIGTERM, where the program handles it)
 raises `KeyboardInterrupt` inside a `window` and nowhere else, so no state is left half changed; a
-second one that finds the first still waiting is raised wherever it strikes. Where it ends: only
-the main thread receives signals; entered in another one, this does nothing.
+second one that finds the first still waiting is raised wherever it strikes. What waits in a window
+does so in pieces (`look`), and none that an interrupt could leave locked. Where it ends: only the
+main thread receives signals; entered in another one, this does nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
+
+_LOOK = 0.5
+"""Seconds. A signal that comes just before a wait does not end it: it is seen after the wait."""
+
+
+def look(seconds: float | None) -> float:
+    """Return how long to wait at once where a wait of `seconds` (None: any) may be interrupted."""
+    return _LOOK if seconds is None else min(max(0.0, seconds), _LOOK)
 
 
 class Interrupts:

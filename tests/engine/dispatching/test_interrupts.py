@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from dagrun.engine.dispatching.inflight import InFlight
 from dagrun.engine.dispatching.interrupts import Interrupts
 
 
@@ -25,6 +26,18 @@ def test_an_interrupt_waits_for_the_next_window() -> None:
 def test_inside_a_window_it_is_raised_at_once() -> None:
     with Interrupts() as interrupts, interrupts.window(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_one_that_ends_no_wait_is_raised_all_the_same() -> None:
+    # Another thread gets it, and this one waits on: so does one that had just begun to wait.
+    def strike() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    flights, timer = InFlight(1), threading.Timer(0.1, strike)
+    with Interrupts() as interrupts, interrupts.window():
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            flights.wait(None)
 
 
 def test_a_second_one_is_raised_wherever_it_strikes() -> None:
