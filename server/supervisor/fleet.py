@@ -4,7 +4,8 @@ Guarantee: a worker that dies is replaced, and only the calls on its connections
 never fall, as those of the dead are kept; a change of what is to be served reaches all workers or
 none. Everything happens in the thread that calls `turn`; `totals`, `readings` and `serving` may be
 asked from others, and the attributes read. Where it ends: of what a killed worker counted since its
-last snapshot, a quarter of a second at most, nothing is known.
+last snapshot, a quarter of a second at most, nothing is known; of a model that was replaced long
+ago each worker forgets what it counted, one a moment before the other.
 """
 
 from __future__ import annotations
@@ -233,7 +234,9 @@ class Fleet:
             before, self._served = self._served, current.routes
             with self._burying:
                 living = [member.snapshot for member in self._members.values()]
-                self._ended = remembered(self._ended, living)
+                # One that has just started knows of no model yet, not even of those it serves.
+                if all(snapshot["readings"] for snapshot in living):
+                    self._ended = remembered(self._ended, living)
             seconds = time.monotonic() - self._asked_at
             self._on_served(before, current.routes)
             for name, route in current.routes.items():

@@ -131,8 +131,9 @@ def test_a_model_that_is_served_is_never_forgotten() -> None:
 
 def test_what_a_dead_worker_counted_goes_with_what_the_living_forget() -> None:
     counted = ended(worker(("flights", "1"), ("flights", "2")))
+    refused = ["dagrun_requests_total", ["Predict", "flights", "1", "", "INTERNAL"], 3]
     living = [worker(("flights", "2")), worker()]
-    left = remembered(counted, living)
+    left = remembered({**counted, "readings": [*counted["readings"], refused]}, living)
     assert [call["labels"][1] for call in left["calls"]] == ["2"]
     assert left["readings"] == counted["readings"]
 
