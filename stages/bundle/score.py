@@ -26,8 +26,14 @@ def score(
         (Boolean, True when the probability reaches the bundle's threshold in double precision).
         Of a regression: `value` (Float32, the label's unit).
     """
-    matrix = bundle.booster.values(bundle.spec.transform(frame))
-    model = bundle.booster
+    return score_features(bundle, bundle.spec.transform(frame), nthread=nthread)
+
+
+def score_features(
+    bundle: Bundle, features: pl.DataFrame, *, nthread: int | None = None
+) -> pl.DataFrame:
+    """Score what `bundle.spec` has made of raw rows, as `score` does."""
+    model, matrix = bundle.booster, bundle.booster.values(features)
     trees = walker(model.ubj) if nthread == 1 and isinstance(model, Booster) else None
     margins, values = (
         trees.predict(matrix)
@@ -35,6 +41,11 @@ def score(
         else model.predict_values(matrix, nthread=nthread)
     )
     if bundle.threshold is None:
-        return pl.DataFrame({"value": values})
-    label = values.astype(np.float64) >= bundle.threshold
-    return pl.DataFrame({"probability": values, "margin": margins, "label": label})
+        return pl.DataFrame([pl.Series("value", values)])
+    columns = {
+        "probability": values,
+        "margin": margins,
+        "label": values.astype(np.float64) >= bundle.threshold,
+    }
+    # From series: Polars takes a third longer for a dict.
+    return pl.DataFrame([pl.Series(name, column) for name, column in columns.items()])

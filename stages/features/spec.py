@@ -78,8 +78,12 @@ class FeatureSpec:
         label = [self.label] if self.label is not None and self.label in schema else []
         if isinstance(frame, pl.LazyFrame):
             frame = frame.select(names + label).collect(engine="in-memory")
-        features = collected(self.plan(frame))
+        features = self.features(admit(self.inputs, frame))
         return features.hstack([frame[name] for name in label])
+
+    def features(self, admitted: Sequence[pl.Series]) -> pl.DataFrame:
+        """Return the Float32 and Int32 features of `inputs` that `admit` has let in."""
+        return collected(self._plan.over(value_frame(dict(enumerate(admitted))).lazy()))
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
