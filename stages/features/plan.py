@@ -8,12 +8,14 @@ in the number of steps, and its values are those of the steps run one after the 
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from dagrun.stages.features.step import Step, column_name
 from dagrun.stages.ops.op import Op
@@ -49,6 +51,32 @@ class Plan:
         for layer in self.layers:
             frame = frame.select(layer)
         return frame.select(self.results)
+
+
+class Ready(threading.local):
+    """A plan that Polars has read already, in each thread that runs it.
+
+    Reading it takes Polars a quarter of the time of 1,000 rows.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        # The source is called on a thread of Polars, which has a copy of its own of this object.
+        self._given: list[pl.DataFrame] = []
+        self._read: pl.LazyFrame | None = None
+
+    def run(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the results over a frame; all frames have one schema."""
+        given = self._given
+        given.append(frame)
+        try:
+            if self._read is None:
+                source = register_io_source(lambda *_: iter(given), schema=frame.schema)
+                self._read = self._plan.over(source)
+                self._read.collect_schema()  # from then on Polars keeps what it has read
+            return collected(self._read)
+        finally:
+            given.clear()
 
 
 def collected(plan: pl.LazyFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
 from dagrun.stages.features.knowledge import TimeRules
-from dagrun.stages.features.plan import Plan, collected, make_plan, value_frame
+from dagrun.stages.features.plan import Plan, Ready, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
 from dagrun.stages.features.step import Output, Step, kinds_of
 
@@ -83,7 +83,7 @@ class FeatureSpec:
 
     def features(self, admitted: Sequence[pl.Series]) -> pl.DataFrame:
         """Return the Float32 and Int32 features of `inputs` that `admit` has let in."""
-        return collected(self._plan.over(value_frame(dict(enumerate(admitted))).lazy()))
+        return self._ready.run(value_frame(dict(enumerate(admitted))))
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
@@ -155,6 +155,10 @@ class FeatureSpec:
     def _plan(self) -> Plan:
         count = len(self.inputs)
         return make_plan(dict(enumerate(self.steps, start=count)), range(count), self.outputs)
+
+    @cached_property
+    def _ready(self) -> Ready:
+        return Ready(self._plan)
 
     @cached_property
     def _written(self) -> tuple[RowWriter, str]:
