@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dagrun.stages.bundle.double_walk import LANES, NODE
+from dagrun.stages.bundle.assembly import LANES
+from dagrun.stages.bundle.double_walk import NODE
 
 _DOUBLE = 8
 """Bytes of a float64."""

@@ -23,8 +23,9 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-LANES = 8
-"""Trees that are walked at once."""
+from dagrun.stages.bundle import assembly
+from dagrun.stages.bundle.assembly import LANES, ROOTS, added, lanes, loaded
+
 NODE = np.dtype([("value", "<f8"), ("feature", "<u4"), ("left", "<u4")])
 """A node: its threshold, or a leaf's value; where its feature stands in a spread row, and where its
 left branch stands among the nodes, both in bytes. The right branch is the node after the left one.
@@ -79,13 +80,7 @@ class Compiled(NamedTuple):
 @functools.cache
 def compiled() -> Compiled:
     """Compile for this machine; it takes some milliseconds."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_SOURCE)
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    address = engine.get_function_address("score")
+    engine, (address,) = assembly.compiled(_SOURCE, ["score"])
     return Compiled(
         score=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address),
         score_many=ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address),
@@ -93,35 +88,26 @@ def compiled() -> Compiled:
     )
 
 
-def _lanes(line: str) -> str:
-    """Return a line once for each lane, `@` being its number."""
-    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES))
-
-
-def _leaves() -> str:
-    """Return the lines that add the lanes' leaves to the sum, one after another."""
-    lines = []
-    for lane in range(LANES):
-        before = "%sum" if lane == 0 else f"%sum{lane - 1}"
-        lines.append(f"%leaf{lane} = load double, ptr %at{lane}")
-        lines.append(f"%sum{lane} = fadd double {before}, %leaf{lane}")
-    return "\n".join("  " + line for line in lines)
-
-
 _LEAST = f"0x{struct.unpack('<Q', struct.pack('<d', -math.inf))[0]:X}"
-_FIELDS = [name for name, *_ in Sum._fields_]
-_TYPES = ["ptr"] * 9 + ["i64"] * 4 + ["double"] * 2 + ["i32"]
-_LOADED = "\n".join(
-    f"  %{name}.at = getelementptr %sum.of, ptr %given, i64 0, i32 {number}\n"
-    f"  %{name} = load {kind}, ptr %{name}.at"
-    for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
+_STEP = (
+    "%threshold@ = load double, ptr %at@",
+    "%feature@.at = getelementptr i8, ptr %at@, i64 8",
+    "%feature@ = load i32, ptr %feature@.at",
+    "%spot@ = zext i32 %feature@ to i64",
+    "%x@.at = getelementptr i8, ptr %spread, i64 %spot@",
+    "%x@ = load double, ptr %x@.at",
+    "%right@ = fcmp ugt double %x@, %threshold@",
+    "%left@.at = getelementptr i8, ptr %at@, i64 12",
+    "%left@ = load i32, ptr %left@.at",
+    "%mask@ = sext i1 %right@ to i32",
+    f"%step@ = and i32 %mask@, {NODE.itemsize}",
+    "%to@ = add i32 %left@, %step@",
+    "%next@ = zext i32 %to@ to i64",
 )
 _SOURCE = f"""
-%sum.of = type {{{", ".join(_TYPES)}}}
-
 define void @score(ptr %given) {{
 entry:
-{_LOADED}
+{loaded(Sum)}
   br label %row
 row:
   %number = phi i64 [0, %entry], [%number.next, %answer]
@@ -176,36 +162,22 @@ block:
   br i1 %block.more, label %enter, label %answer
 enter:
   %first = mul i64 %place, {LANES}
-{_lanes("%root@.number = add i64 %first, @")}
-{_lanes("%root@.at = getelementptr i32, ptr %roots, i64 %root@.number")}
-{_lanes("%root@ = load i32, ptr %root@.at")}
+{lanes(*ROOTS)}
   %depth.at = getelementptr i32, ptr %depths, i64 %place
   %depth = load i32, ptr %depth.at
   br label %level
 level:
   %tested = phi i32 [0, %enter], [%tested.next, %test]
-{_lanes("%here@ = phi i32 [%root@, %enter], [%next@, %test]")}
-{_lanes("%far@ = zext i32 %here@ to i64")}
-{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %far@")}
+{lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
+{lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
   %level.more = icmp ult i32 %tested, %depth
   br i1 %level.more, label %test, label %leaves
 test:
-{_lanes("%threshold@ = load double, ptr %at@")}
-{_lanes("%feature@.at = getelementptr i8, ptr %at@, i64 8")}
-{_lanes("%feature@ = load i32, ptr %feature@.at")}
-{_lanes("%spot@ = zext i32 %feature@ to i64")}
-{_lanes("%x@.at = getelementptr i8, ptr %spread, i64 %spot@")}
-{_lanes("%x@ = load double, ptr %x@.at")}
-{_lanes("%right@ = fcmp ugt double %x@, %threshold@")}
-{_lanes("%left@.at = getelementptr i8, ptr %at@, i64 12")}
-{_lanes("%left@ = load i32, ptr %left@.at")}
-{_lanes("%mask@ = sext i1 %right@ to i32")}
-{_lanes(f"%step@ = and i32 %mask@, {NODE.itemsize}")}
-{_lanes("%next@ = add i32 %left@, %step@")}
+{lanes(*_STEP)}
   %tested.next = add i32 %tested, 1
   br label %level
 leaves:
-{_leaves()}
+{added("double", "%sum")}
   %place.next = add i64 %place, 1
   br label %block
 answer:

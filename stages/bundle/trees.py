@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dagrun.stages.bundle.assembly import LANES
 from dagrun.stages.bundle.booster import Float32s, Prediction, loaded
 from dagrun.stages.bundle.ubjson import read_ubjson
 from dagrun.stages.bundle.walk import Compiled, compiled
-from dagrun.stages.bundle.walk_layout import LANES, NODE, Walk, even
+from dagrun.stages.bundle.walk_layout import NODE, Walk, even
 
 _NOTHING = np.float32(-0.0).view(np.uint32)
 """The one number that changes no sum, not even one of -0.0."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
+from dagrun.stages.bundle import assembly
 from dagrun.stages.bundle.walk_source import source
 
 
@@ -36,13 +37,7 @@ class Compiled(NamedTuple):
 @functools.cache
 def compiled(depth: int | None = None) -> Compiled:
     """Compile for this machine, for trees of one depth or else of any; it takes milliseconds."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(source(depth))
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=3)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    walk, logit = map(engine.get_function_address, ("walk", "logit"))
+    engine, (walk, logit) = assembly.compiled(source(depth), ("walk", "logit"))
     return Compiled(
         walk=ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(walk),
         walk_many=ctypes.CFUNCTYPE(None, ctypes.c_void_p)(walk),

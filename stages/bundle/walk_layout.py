@@ -9,8 +9,8 @@ import ctypes
 
 import numpy as np
 
-LANES = 8
-"""Trees that are walked at once."""
+from dagrun.stages.bundle.assembly import LANES
+
 NODE = np.dtype([("value", "<u4"), ("feature", "<u4"), ("left", "<u4")])
 """A node: the key of the highest value that goes left, or a leaf's float32; where its feature
 stands in a spread row, and where its left branch stands among the nodes, both in bytes. The right

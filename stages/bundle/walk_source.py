@@ -1,6 +1,5 @@
 """The source of the walk through the trees of a model, in LLVM's language.
 
-Eight trees are walked at once: a step waits for memory, and eight steps wait no longer than one.
 There are two ways: from node to node, for any trees, and from place to place, twice as fast, for
 trees that are laid out as if all their leaves were at one depth.
 
@@ -16,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dagrun.stages.bundle.walk_layout import LANES, NODE, TEST, Walk, even
+from dagrun.stages.bundle.assembly import LANES, ROOTS, added, lanes, loaded
+from dagrun.stages.bundle.walk_layout import NODE, TEST, Walk, even
 
 
 class _Way(NamedTuple):
@@ -25,12 +25,6 @@ class _Way(NamedTuple):
 
     block: str
     row: str
-
-
-def _lanes(*lines: str) -> str:
-    """Return lines once for each lane, `@` being its number. Lane after lane, few values wait for
-    their turn; the processor does the steps of several at once all the same."""
-    return "\n".join("  " + line.replace("@", str(lane)) for lane in range(LANES) for line in lines)
 
 
 def _compared(mark: str = "") -> tuple[str, ...]:
@@ -48,13 +42,7 @@ def _compared(mark: str = "") -> tuple[str, ...]:
 
 
 def _any_depth() -> _Way:
-    roots = _lanes(
-        "%root@.number = add i64 %first, @",
-        "%root@.at = getelementptr i32, ptr %roots, i64 %root@.number",
-        "%narrow@ = load i32, ptr %root@.at",
-        "%root@ = zext i32 %narrow@ to i64",
-    )
-    step = _lanes(
+    step = lanes(
         *_compared(),
         "%left@.at = getelementptr i8, ptr %at@, i64 8",
         "%left@ = load i32, ptr %left@.at",
@@ -66,15 +54,15 @@ def _any_depth() -> _Way:
     return _Way(
         block=f"""
   %first = mul i64 %place, {LANES}
-{roots}
+{lanes(*ROOTS)}
   %depth.at = getelementptr i32, ptr %depths, i64 %place
   %depth = load i32, ptr %depth.at""",
         row=f"""
   br label %level
 level:
   %tested = phi i32 [0, %enter], [%tested.next, %test]
-{_lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
-{_lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
+{lanes("%here@ = phi i64 [%root@, %enter], [%next@, %test]")}
+{lanes("%at@ = getelementptr i8, ptr %nodes, i64 %here@")}
   %level.more = icmp ult i32 %tested, %depth
   br i1 %level.more, label %test, label %leaves
 test:
@@ -87,7 +75,7 @@ test:
 def _one_depth(depth: int) -> _Way:
     tests, leaves = TEST.itemsize << depth, 4 << depth
     first_leaf = LANES * tests - leaves
-    parts = [_lanes("%place@.0 = add i64 0, 1")]
+    parts = [lanes("%place@.0 = add i64 0, 1")]
     for level in range(depth):
         here, there = f"%place@.{level}", f"%place@.{level + 1}"
         parts += [
@@ -95,7 +83,7 @@ def _one_depth(depth: int) -> _Way:
                 f"  %tests{lane}.{level} = getelementptr i8, ptr %trees.at, i64 {lane * tests}"
                 for lane in range(LANES)
             ),
-            _lanes(
+            lanes(
                 f"%at@.{level} = getelementptr i64, ptr %tests@.{level}, i64 {here}",
                 *_compared(f".{level}"),
                 f"%twice@.{level} = add i64 {here}, {here}",
@@ -116,32 +104,13 @@ def _one_depth(depth: int) -> _Way:
     )
 
 
-def _sum() -> str:
-    """Return the lines that add the lanes' leaves to the margin, one after another."""
-    lines = []
-    for lane in range(LANES):
-        before = "%margin" if lane == 0 else f"%sum{lane - 1}"
-        lines.append(f"%leaf{lane} = load float, ptr %at{lane}")
-        lines.append(f"%sum{lane} = fadd float {before}, %leaf{lane}")
-    return "\n".join("  " + line for line in lines)
-
-
 _BOUND = f"0x{struct.unpack('<Q', struct.pack('<d', np.float32(88.7)))[0]:X}"
 """XGBoost clips `-margin` here, and adds 1e-16 to the denominator (src/common/math.h, `Sigmoid`);
 that is at least 1, where float32 cannot tell. LLVM writes a float as the bits of the double."""
-_FIELDS = [name for name, *_ in Walk._fields_]
-_TYPES = ["ptr"] * 7 + ["i64"] * 4 + ["float", "i32"]
-_LOADED = "\n".join(
-    f"  %{name}.at = getelementptr %walk, ptr %walk, i64 0, i32 {number}\n"
-    f"  %{name} = load {kind}, ptr %{name}.at"
-    for number, (name, kind) in enumerate(zip(_FIELDS, _TYPES, strict=True))
-)
 _SOURCE = f"""
-%walk = type {{{", ".join(_TYPES)}}}
-
-define void @walk(ptr %walk) {{
+define void @walk(ptr %given) {{
 entry:
-{_LOADED}
+{loaded(Walk)}
   %half = mul i64 %width, 2
   %stride = add i64 %half, 1
   br label %part
@@ -178,9 +147,9 @@ copy:
   br i1 %column.more, label %copied, label %prepare
 copied:
   %from = getelementptr float, ptr %features, i64 %column
-  %given = load float, ptr %from
-  %missing = fcmp uno float %given, 0.0
-  %unsigned.zero = fadd float %given, 0.0
+  %feature = load float, ptr %from
+  %missing = fcmp uno float %feature, 0.0
+  %unsigned.zero = fadd float %feature, 0.0
   %bits = bitcast float %unsigned.zero to i32
   %sign = ashr i32 %bits, 31
   %turned = or i32 %sign, {-(2**31)}
@@ -211,7 +180,7 @@ leaves:
   %margin.number = add i64 %begin, %row.number
   %margin.at = getelementptr float, ptr %margins, i64 %margin.number
   %margin = load float, ptr %margin.at
-{_sum()}
+{added("float", "%margin")}
   store float %sum{LANES - 1}, ptr %margin.at
   %row.next = add i64 %row.number, 1
   br label %row

@@ -24,11 +24,11 @@ from dagrun.stages.bundle import (
     score,
     try_refresh,
 )
+from dagrun.stages.bundle.assembly import LANES
 from dagrun.stages.bundle.booster import REGRESSIONS, loaded
 from dagrun.stages.bundle.golden_rows import bits
 from dagrun.stages.bundle.profile import importance
 from dagrun.stages.bundle.trees import Trees, probes, walker
-from dagrun.stages.bundle.walk_layout import LANES
 
 
 @pytest.mark.parametrize("objective", REGRESSIONS)

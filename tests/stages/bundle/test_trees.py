@@ -15,10 +15,11 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagrun.stages.bundle.assembly import LANES
 from dagrun.stages.bundle.booster import REGRESSIONS
 from dagrun.stages.bundle.golden_rows import bits
 from dagrun.stages.bundle.trees import NotWalkable, Trees, probes, read_trees, walker
-from dagrun.stages.bundle.walk_layout import LANES, NODE
+from dagrun.stages.bundle.walk_layout import NODE
 
 SOAK = bool(os.environ.get("DAGRUN_SOAK"))
 WIDTH = 5
