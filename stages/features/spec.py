@@ -82,7 +82,7 @@ class FeatureSpec:
         return features.hstack([frame[name] for name in label])
 
     def features(self, admitted: Sequence[pl.Series]) -> pl.DataFrame:
-        """Return the Float32 and Int32 features of `inputs` that `admit` has let in."""
+        """Return the Float32 and Int32 features of what `column.admit` gives for `inputs`."""
         return self._ready.run(value_frame(dict(enumerate(admitted))))
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
