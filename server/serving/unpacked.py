@@ -22,6 +22,8 @@ _DICTIONARY, _RECORDS = 2, 3  # kinds of header
 _DATA = 1  # field of DictionaryBatch
 _BUFFERS, _COMPRESSION = 2, 3  # fields of RecordBatch
 _PLAIN = -1  # a buffer that was left as it is in a compressed batch
+VIEWS = frozenset((pa.string_view().id, pa.binary_view().id))
+"""Types of texts that lie elsewhere, where many cells may share them."""
 
 
 def unpacked_bytes(data: bytes) -> int:
@@ -41,7 +43,7 @@ def viewed_bytes(batch: pa.RecordBatch) -> int:
     total = 0
     for column in batch.columns:
         texts = column.dictionary if pa.types.is_dictionary(column.type) else column
-        if pa.types.is_string_view(texts.type) or pa.types.is_binary_view(texts.type):
+        if texts.type.id in VIEWS:
             views = np.frombuffer(texts.buffers()[1], np.int32).reshape(-1, 4)
             lengths = views[texts.offset : texts.offset + len(texts), 0]
             total += int(np.maximum(lengths, 0).sum(dtype=np.int64))
@@ -63,8 +65,10 @@ def _sizes(metadata: pa.Buffer, body: pa.Buffer) -> Iterator[int]:
         return
     vector = place + _U32.unpack_from(told, place)[0]
     content = memoryview(body)
-    for number in range(_U32.unpack_from(told, vector)[0]):
-        start, length = _BUFFER.unpack_from(told, vector + 4 + number * _BUFFER.size)
+    end = vector + 4 + _U32.unpack_from(told, vector)[0] * _BUFFER.size
+    if end > len(told):
+        raise ValueError("a message's description is cut")
+    for start, length in _BUFFER.iter_unpack(told[vector + 4 : end]):
         if start < 0 or length < 0:
             raise ValueError("a buffer is out of its message")
         size = _PLAIN
