@@ -22,8 +22,7 @@ from dagrun.server.serving.rows import no_column
 from dagrun.server.serving.settings import ServerSettings
 from dagrun.server.serving.tables import read_table, write_table
 from dagrun.server.traffic.arms import Attempt
-from dagrun.stages.bundle.score import score_features
-from dagrun.stages.features.column import admit
+from dagrun.stages.bundle.score import score_admitted
 from dagrun.stages.ops.errors import BadValue, DtypeMismatch, UnknownColumn
 
 
@@ -74,11 +73,10 @@ class TableScoring:
 
         Raises what `dagrun.stages.bundle.score` does, and `ValuesRefused`.
         """
-        spec = model.bundle.spec
-        columns = admit(spec.inputs, frame)
+        columns = model.bundle.spec.admitted(frame)
         if model.live is not None:
             model.live.check_table(columns, self._recorder)
-        scores = score_features(model.bundle, spec.features(columns), nthread=1)
+        scores = score_admitted(model.bundle, columns, nthread=1)
         if self._log is not None:
             self._log.take_table(model, frame, scores, request_id)
         if model.shadow is not None:

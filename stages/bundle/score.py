@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from dagrun.stages.bundle.booster import Booster
 from dagrun.stages.bundle.bundle import Bundle
+from dagrun.stages.bundle.model import FeatureMismatch
 from dagrun.stages.bundle.trees import Trees, walker
 
 
@@ -26,14 +29,17 @@ def score(
         (Boolean, True when the probability reaches the bundle's threshold in double precision).
         Of a regression: `value` (Float32, the label's unit).
     """
-    return score_features(bundle, bundle.spec.transform(frame), nthread=nthread)
+    return score_admitted(bundle, bundle.spec.admitted(frame), nthread=nthread)
 
 
-def score_features(
-    bundle: Bundle, features: pl.DataFrame, *, nthread: int | None = None
+def score_admitted(
+    bundle: Bundle, columns: Sequence[pl.Series], *, nthread: int | None = None
 ) -> pl.DataFrame:
-    """Score what `bundle.spec` has made of raw rows, as `score` does."""
-    model, matrix = bundle.booster, bundle.booster.values(features)
+    """Score the columns that `bundle.spec.admitted` gives, as `score` does."""
+    model, spec = bundle.booster, bundle.spec
+    if model.features != spec.names:
+        raise FeatureMismatch(model.features, spec.names)
+    matrix = spec.matrix(columns)
     trees = walker(model.ubj) if nthread == 1 and isinstance(model, Booster) else None
     margins, values = (
         trees.predict(matrix)
@@ -42,10 +48,10 @@ def score_features(
     )
     if bundle.threshold is None:
         return pl.DataFrame([pl.Series("value", values)])
-    columns = {
+    scores = {
         "probability": values,
         "margin": margins,
         "label": values.astype(np.float64) >= bundle.threshold,
     }
     # From series: Polars takes a third longer for a dict.
-    return pl.DataFrame([pl.Series(name, column) for name, column in columns.items()])
+    return pl.DataFrame([pl.Series(name, column) for name, column in scores.items()])

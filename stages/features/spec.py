@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from dagrun.engine.canonical import digest, to_bytes
 from dagrun.stages.features.column import Column, admit, check_schema
 from dagrun.stages.features.document import read_document, write_document
 from dagrun.stages.features.knowledge import TimeRules
-from dagrun.stages.features.plan import Plan, Ready, make_plan, value_frame
+from dagrun.stages.features.plan import Plan, Ready, collected, make_plan, value_frame
 from dagrun.stages.features.row import RowFunction, RowWriter
 from dagrun.stages.features.step import Output, Step, kinds_of
 
@@ -78,12 +80,24 @@ class FeatureSpec:
         label = [self.label] if self.label is not None and self.label in schema else []
         if isinstance(frame, pl.LazyFrame):
             frame = frame.select(names + label).collect(engine="in-memory")
-        features = self.features(admit(self.inputs, frame))
+        features = collected(self.plan(frame))
         return features.hstack([frame[name] for name in label])
 
-    def features(self, admitted: Sequence[pl.Series]) -> pl.DataFrame:
-        """Return the Float32 and Int32 features of what `column.admit` gives for `inputs`."""
-        return self._ready.run(value_frame(dict(enumerate(admitted))))
+    def admitted(self, frame: pl.DataFrame | pl.LazyFrame) -> list[pl.Series]:
+        """Return the input columns as ops see them, in order. Raises what `transform` does."""
+        if isinstance(frame, pl.LazyFrame):
+            check_schema(self.inputs, frame.collect_schema())
+            names = [column.name for column in self.inputs]
+            frame = frame.select(names).collect(engine="in-memory")
+        return admit(self.inputs, frame)
+
+    def matrix(self, admitted: Sequence[pl.Series]) -> npt.NDArray[np.float32]:
+        """Return the features of what `admitted` gives, as models take them.
+
+        The shape is `(rows, features)`, C-ordered; null is NaN, and whole numbers are rounded.
+        """
+        values = self._ready.run(value_frame(dict(enumerate(admitted))))
+        return np.ascontiguousarray(values.to_numpy(order="fortran"))
 
     def plan(self, frame: pl.DataFrame) -> pl.LazyFrame:
         """Return the features of a raw frame as a lazy frame, to be run by either engine."""
@@ -158,7 +172,8 @@ class FeatureSpec:
 
     @cached_property
     def _ready(self) -> Ready:
-        return Ready(self._plan)
+        results = tuple(result.cast(pl.Float32) for result in self._plan.results)
+        return Ready(replace(self._plan, results=results))
 
     @cached_property
     def _written(self) -> tuple[RowWriter, str]:
