@@ -66,14 +66,17 @@ class Ready(threading.local):
         self._read: pl.LazyFrame | None = None
 
     def run(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the results over a frame; all frames have one schema."""
+        """Return the results over a frame. All frames have one schema: Polars refuses another."""
         given = self._given
         given.append(frame)
         try:
             if self._read is None:
-                source = register_io_source(lambda *_: iter(given), schema=frame.schema)
-                self._read = self._plan.over(source)
-                self._read.collect_schema()  # from then on Polars keeps what it has read
+                source = register_io_source(
+                    lambda *_: iter(given), schema=frame.schema, validate_schema=True
+                )
+                read = self._plan.over(source)
+                read.collect_schema()  # from then on Polars keeps what it has read
+                self._read = read
             return collected(self._read)
         finally:
             given.clear()

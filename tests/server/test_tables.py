@@ -110,6 +110,9 @@ def test_damaged_streams_are_refused_or_read(data: st.DataObject) -> None:
 def test_nested_columns_are_refused() -> None:
     with pytest.raises(Malformed, match="column 'a' is nested"):
         read_table(stream(pa.table({"a": [[1], []]})), LIMITS)
+    views = pa.array(["x", "y"], pa.string_view())
+    with pytest.raises(Malformed, match="column 'a' is nested"):
+        read_table(stream(pa.table({"v": views, "a": [[1], []]})), LIMITS)
 
 
 def test_malformed_bytes_are_the_callers_fault(client: Client) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import polars as pl
+import pytest
 from tests_parity import assert_twins
 
 from dagrun.stages import features as f
+from dagrun.stages.bundle.model import float32_values
 from dagrun.stages.features.plan import make_plan
 
 FRAME = pl.DataFrame(
@@ -79,3 +85,38 @@ def test_whole_numbers_are_doubles_to_their_readers() -> None:
     spec = f.feature_set(flag, code, large).fit(FRAME)
     assert set(spec.transform(FRAME).dtypes) == {pl.Int32(), pl.Float32()}
     assert_twins(spec, FRAME)
+
+
+def test_the_matrix_is_the_transform_as_floats_whoever_asks_beside() -> None:
+    """The plan of the matrix is kept by each thread and given another frame each time."""
+    spec = f.feature_set(f.standardize("x", "n"), f.one_hot("c"), f.missing_flag("x")).fit(FRAME)
+    frames = [
+        FRAME.sample(size, with_replacement=True, seed=size) if size else FRAME.clear()
+        for size in range(60)
+    ]
+
+    def differing(mine: Sequence[pl.DataFrame]) -> list[int]:
+        pairs = [
+            (spec.matrix(spec.admitted(one)), float32_values(spec.transform(one))) for one in mine
+        ]
+        assert all(matrix.flags.c_contiguous for matrix, _ in pairs)
+        return [len(a) for a, b in pairs if not np.array_equal(_bits(a), _bits(b))]
+
+    with ThreadPoolExecutor(4) as threads:
+        parts = [frames[start::4] for start in range(4)] * 3
+        assert list(threads.map(differing, parts)) == [[]] * len(parts)
+
+
+def test_a_plan_that_fails_once_gives_the_next_frame_its_own_matrix() -> None:
+    spec = f.feature_set(f.standardize("x")).fit(FRAME)
+    with pytest.raises(pl.exceptions.PolarsError):
+        spec.matrix([pl.Series(["no number"])])
+    expected = _bits(float32_values(spec.transform(FRAME)))
+    assert np.array_equal(_bits(spec.matrix(spec.admitted(FRAME))), expected)
+    with pytest.raises(pl.exceptions.PolarsError):
+        spec.matrix([pl.Series([1, 2], dtype=pl.Int32)])
+    assert np.array_equal(_bits(spec.matrix(spec.admitted(FRAME))), expected)
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    return values.view(np.uint32)
