@@ -174,7 +174,7 @@ class ServedModel:
         """Return the features of admitted rows, of shape `(rows, features)`."""
         if self._row is None:
             frame = self.bundle.spec.frame_of(rows)
-            return self.bundle.booster.values(self.bundle.spec.transform(frame))
+            return self.bundle.matrix(self.bundle.spec.admitted(frame))
         # Beyond the range of float32 lies infinity, for this path as for the others.
         with np.errstate(over="ignore"):
             return np.array([self._row(row) for row in rows], np.float32)

@@ -81,9 +81,8 @@ def _differences(model: ServedModel, rows: list[Row]) -> list[str]:
     """Return a line for each row that differs: the first feature, or the margin."""
     bundle = model.bundle
     names = (*bundle.spec.names, "margin")
-    values = bundle.booster.values(
-        bundle.spec.transform(bundle.spec.frame_of([row[1] for row in rows]))
-    )
+    frame = bundle.spec.frame_of([row[1] for row in rows])
+    values = bundle.matrix(bundle.spec.admitted(frame))
     margins = bundle.booster.predict_values(values, nthread=1).margins
     expected = bits(np.column_stack([values, margins]))
     served = array("f")

@@ -89,7 +89,7 @@ class Shadow(Aside):
         def features(frame: pl.DataFrame) -> Float32s:
             # The batch twin answered, and gives the same bits again.
             bundle = answering.bundle
-            return bundle.booster.values(bundle.spec.transform(frame))
+            return bundle.matrix(bundle.spec.admitted(frame))
 
         self._count(answering, lambda: rows, features, served)
 

@@ -9,18 +9,20 @@ anew after a change is caught by its golden rows (`dagrun.stages.bundle.golden`)
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
+
+import polars as pl
 
 from dagrun.engine import canonical
 from dagrun.engine.errors import DagrunError, UnknownVersion
 from dagrun.stages.bundle import archive
 from dagrun.stages.bundle.golden_rows import GoldenRows
 from dagrun.stages.bundle.limits import Limits
-from dagrun.stages.bundle.model import Model, Task
+from dagrun.stages.bundle.model import FeatureMismatch, Float32s, Model, Task
 from dagrun.stages.bundle.stored import MODEL_MEMBERS, read_model, written
 from dagrun.stages.features import FeatureSpec
 
@@ -95,6 +97,15 @@ class Bundle:
     def digest(self) -> str:
         """Digest of the manifest, and through it of every member."""
         return self._packed[0]
+
+    def matrix(self, columns: Sequence[pl.Series]) -> Float32s:
+        """Return what the model takes for columns that `spec.admitted` gives; see `spec.matrix`.
+
+        Raises `FeatureMismatch` when the spec's features are not the model's.
+        """
+        if self.booster.features != self.spec.names:
+            raise FeatureMismatch(self.booster.features, self.spec.names)
+        return self.spec.matrix(columns)
 
     def to_bytes(self) -> bytes:
         """Return the bundle's file."""

@@ -86,7 +86,7 @@ def explain(bundle: Bundle, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """
     if taken := [name for name in bundle.booster.features if name in ("bias", "margin")]:
         raise FeatureNameTaken(taken)
-    matrix = bundle.booster.values(bundle.spec.transform(frame))
+    matrix = bundle.matrix(bundle.spec.admitted(frame))
     found = contributions(bundle.booster, matrix)
     margins = bundle.booster.predict_values(matrix, nthread=1).margins
     parts = pl.DataFrame(found.features, schema=list(bundle.booster.features), orient="row")

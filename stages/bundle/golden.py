@@ -123,7 +123,7 @@ def check(bundle: Bundle, *, kept: int = DIFFERENCES_SHOWN) -> GoldenReport:
 
 
 def _replay_batch(bundle: Bundle) -> Bits:
-    values = bundle.booster.values(bundle.spec.transform(bundle.golden.rows))
+    values = bundle.matrix(bundle.spec.admitted(bundle.golden.rows))
     return _side_by_side(bits(values), *bundle.booster.predict_values(values, nthread=1))
 
 

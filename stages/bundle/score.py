@@ -9,7 +9,6 @@ import polars as pl
 
 from dagrun.stages.bundle.booster import Booster
 from dagrun.stages.bundle.bundle import Bundle
-from dagrun.stages.bundle.model import FeatureMismatch
 from dagrun.stages.bundle.trees import Trees, walker
 
 
@@ -36,10 +35,7 @@ def score_admitted(
     bundle: Bundle, columns: Sequence[pl.Series], *, nthread: int | None = None
 ) -> pl.DataFrame:
     """Score the columns that `bundle.spec.admitted` gives, as `score` does."""
-    model, spec = bundle.booster, bundle.spec
-    if model.features != spec.names:
-        raise FeatureMismatch(model.features, spec.names)
-    matrix = spec.matrix(columns)
+    model, matrix = bundle.booster, bundle.matrix(columns)
     trees = walker(model.ubj) if nthread == 1 and isinstance(model, Booster) else None
     margins, values = (
         trees.predict(matrix)

@@ -142,5 +142,5 @@ def _scored(bundle: Bundle, raw: pl.DataFrame) -> tuple[Floats, Prediction]:
     """Return features and predictions of rows, part by part."""
     names = [column.name for column in bundle.spec.inputs]
     parts = raw.select(names).iter_slices(_TOGETHER)
-    values = np.concatenate([bundle.booster.values(bundle.spec.transform(p)) for p in parts])
+    values = np.concatenate([bundle.matrix(bundle.spec.admitted(p)) for p in parts])
     return values, bundle.booster.predict_values(values)
